@@ -1,0 +1,115 @@
+//! Twins in the database: unmatched items of either witness, waiting for the other's report of the same thing.
+//!
+//! It promises that each item is spent at most once, and that the nearest in time is taken. An item owns a range of
+//! row numbers, so that all its contents go at once, without an index. What a content is, the caller knows.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{Twin, TwinSide, totals::Totals};
+
+/// Contents an item may have; the surest come first, further ones are not looked at. Row numbers are built on it.
+const CONTENTS_MAX: usize = 16;
+
+/// Row numbers set aside for an item: one per content.
+const ROWS_PER_ITEM: i64 = 16;
+
+/// Whether the other witness had told the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partner {
+    /// It had, and its item is used up now.
+    Spent,
+    /// Not yet.
+    None,
+}
+
+/// Finds the unspent item of the other side that tells the same and spends it.
+pub(crate) fn spend_partner(
+    connection: &Connection,
+    totals: &Totals,
+    scope: i64,
+    twins: &[Twin],
+) -> rusqlite::Result<Partner> {
+    for twin in twins.iter().take(CONTENTS_MAX) {
+        if let Some(id) = nearest(connection, totals, scope, twin)? {
+            let first = id - id % ROWS_PER_ITEM;
+            connection
+                .prepare_cached("DELETE FROM twin WHERE id >= ?1 AND id < ?2")?
+                .execute([first, first + ROWS_PER_ITEM])?;
+            return Ok(Partner::Spent);
+        }
+    }
+    Ok(Partner::None)
+}
+
+fn nearest(
+    connection: &Connection,
+    totals: &Totals,
+    scope: i64,
+    twin: &Twin,
+) -> rusqlite::Result<Option<i64>> {
+    // Nearly always there is none, and one look is half of two.
+    let any = "SELECT 1 FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3";
+    let side = number(other(twin.side));
+    if !connection.prepare_cached(any)?.exists(params![scope, twin.content, side])? {
+        return Ok(None);
+    }
+    let reach = totals.widest_window_ms.max(twin.window_ms);
+    let later = "SELECT id, at_ms FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
+                 AND at_ms BETWEEN ?4 AND ?5 AND at_ms - ?4 <= max(window_ms, ?6) ORDER BY at_ms LIMIT 1";
+    let earlier = "SELECT id, at_ms FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
+                   AND at_ms BETWEEN ?5 AND ?4 AND ?4 - at_ms <= max(window_ms, ?6) ORDER BY at_ms DESC LIMIT 1";
+    let seek = |sql, limit: i64| {
+        let values = params![scope, twin.content, side, twin.at_ms, limit, twin.window_ms];
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        connection.prepare_cached(sql)?.query_row(values, row).optional()
+    };
+    let after = seek(later, twin.at_ms.saturating_add(reach))?;
+    let before = seek(earlier, twin.at_ms.saturating_sub(reach))?;
+    let nearest = [before, after].into_iter().flatten().min_by_key(|(_, at_ms)| at_ms.abs_diff(twin.at_ms));
+    Ok(nearest.map(|(id, _)| id))
+}
+
+/// Stores an item's twins, to be found by the other side.
+pub(crate) fn insert<'t>(
+    connection: &Connection,
+    totals: &mut Totals,
+    scope: i64,
+    noted_ms: i64,
+    twins: impl Iterator<Item = &'t Twin>,
+) -> rusqlite::Result<()> {
+    let first = (totals.twin_items + 1).cast_signed() * ROWS_PER_ITEM;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO twin(id, scope, content, side, at_ms, window_ms, noted_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (id, twin) in (first..).zip(twins.take(CONTENTS_MAX)) {
+        totals.twin_items = (id / ROWS_PER_ITEM).cast_unsigned();
+        totals.widest_window_ms = totals.widest_window_ms.max(twin.window_ms);
+        let side = number(twin.side);
+        insert.execute(params![id, scope, twin.content, side, twin.at_ms, twin.window_ms, noted_ms])?;
+    }
+    Ok(())
+}
+
+/// Deletes the oldest rows noted before `before_ms`, at most `limit` of them; how many went.
+pub(crate) fn prune(connection: &Connection, before_ms: i64, limit: u32) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM twin WHERE id <= (SELECT max(id) FROM \
+             (SELECT id, noted_ms FROM twin ORDER BY id LIMIT ?2) WHERE noted_ms < ?1)",
+        )?
+        .execute(params![before_ms, limit])
+}
+
+fn other(side: TwinSide) -> TwinSide {
+    match side {
+        TwinSide::Log => TwinSide::Stream,
+        TwinSide::Stream => TwinSide::Log,
+    }
+}
+
+fn number(side: TwinSide) -> i64 {
+    match side {
+        TwinSide::Log => 0,
+        TwinSide::Stream => 1,
+    }
+}

@@ -1,0 +1,103 @@
+//! What opening accepts, and what it refuses and leaves alone.
+
+use std::os::unix::fs::PermissionsExt;
+
+use journal::{Location, OpenError, Outcome};
+
+use crate::{KEEP, Story, item};
+
+async fn refusal(directory: &std::path::Path) -> OpenError {
+    let opened = Story::open(Location::Directory(directory.to_owned()), KEEP).await;
+    opened.err().expect("it is refused")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_directory_and_its_files_are_private() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join("a/b");
+    let story = Story::in_directory(&inner).await;
+    story.append(item(1)).await;
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inner), 0o700);
+    for file in ["journal.db", "journal.db-wal", "lock"] {
+        assert_eq!(mode(&inner.join(file)), 0o600, "{file}");
+    }
+    assert!(story.journal.stat().await.unwrap().file_bytes > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_opening_is_locked_out_until_the_first_has_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let story = Story::in_directory(directory.path()).await;
+    assert!(matches!(refusal(directory.path()).await, OpenError::Locked { .. }));
+    story.close().await;
+    Story::in_directory(directory.path()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    Story::in_directory(directory.path()).await.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    assert!(matches!(refusal(directory.path()).await, OpenError::Newer { found: 99, known: 1, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_of_another_program_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    database.execute_batch("CREATE TABLE theirs(x)").unwrap();
+    drop(database);
+    assert!(matches!(refusal(directory.path()).await, OpenError::Foreign { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_file_is_refused_with_advice_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("journal.db");
+    let garbage = "not a database ".repeat(1000);
+    std::fs::write(&file, &garbage).unwrap();
+    let refused = refusal(directory.path()).await;
+    assert!(matches!(refused, OpenError::Damaged { .. }));
+    assert!(refused.to_string().contains("move the directory away"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), garbage);
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_inside_the_file_is_found_by_verifying() {
+    let directory = tempfile::tempdir().unwrap();
+    let story = Story::in_directory(directory.path()).await;
+    for number in 0..50 {
+        story.append(journal::Item { bytes: Some(vec![1; 5000]), ..item(number) }).await;
+    }
+    story.close().await;
+    let file = directory.path().join("journal.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 8192 * 4096;
+    bytes[middle..middle + 16384].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let story = Story::in_directory(directory.path()).await;
+    assert_ne!(story.journal.verify().await.unwrap_or_else(|error| vec![error.to_string()]), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_is_a_file_is_an_error_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(refusal(&file).await, OpenError::Directory { directory, .. } if directory == file));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_committed_is_there_after_an_abrupt_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut story = Story::in_directory(directory.path()).await;
+    story.append(item(1)).await;
+    story.writers.shutdown().await;
+    let again = Story::in_directory(directory.path()).await;
+    assert_eq!(*again.journal.head().borrow(), 1);
+    assert_eq!(again.append(item(1)).await, Outcome::Known);
+    assert_eq!(again.append(item(2)).await, Outcome::Stored(2));
+}
