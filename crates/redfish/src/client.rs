@@ -1,0 +1,185 @@
+//! The client of one endpoint: one request in flight, one session, deadlines and size limits on everything.
+//!
+//! This file is the face; `client/exchange` sends one request, `client/login` proves who we are, the others read one
+//! part of Redfish each. Not here: when to read, and what has been read (`collect`).
+
+mod exchange;
+mod login;
+mod logs;
+mod pages;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use exchange::Afterwards;
+use model::Clock;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
+
+use crate::{
+    Address, AuthMode, EventStream, HttpService, LogService, LogServices, Login, Metrics, Network,
+    OpenStreamError, Page, PageLink, RequestError, ServiceRoot, Trust, TrustError, auth::AuthState,
+};
+
+/// To the head of a response: the largest log seen takes 19.3 s before its first byte (T35), a stalled backend gives up
+/// after 15 s.
+const RESPONSE_HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// From the head to the end of a body: a whole Lifecycle log takes an iDRAC up to a minute.
+const RESPONSE_BODY_DEADLINE: Duration = Duration::from_mins(1);
+/// Pages of 1.1 MB and chunks of 2 MB have been seen; more than this is a broken BMC.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// How to reach one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Where it is.
+    pub address: Address,
+    /// Whom we believe.
+    pub trust: Trust,
+    /// How we log in.
+    pub auth: AuthMode,
+    /// With what; `None` only with [`AuthMode::None`].
+    pub login: Option<Login>,
+}
+
+/// A client cannot be made of this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// The trust policy cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A mode that needs credentials has none.
+    #[error("auth mode needs credentials and none are set")]
+    NoLogin,
+}
+
+/// What a BMC may cost us; tests set less.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    head: Duration,
+    body: Duration,
+    body_bytes: usize,
+}
+
+/// The client of one endpoint. It is kept for the life of the slot, so that stream and periodic collectors share the
+/// session and the memory of refused logins.
+pub struct Client {
+    address: Address,
+    login: Option<Login>,
+    requests: HttpService,
+    streams: HttpService,
+    /// One request in flight; waiters are served in order.
+    turns: Semaphore,
+    /// Held for moments between awaits, never across one.
+    auth: Mutex<AuthState>,
+    metrics: Metrics,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    pub fn new(
+        config: ClientConfig,
+        network: &dyn Network,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Result<Self, ConfigureError> {
+        if config.auth != AuthMode::None && config.login.is_none() {
+            return Err(ConfigureError::NoLogin);
+        }
+        Ok(Self {
+            requests: network.requests(&config.address, &config.trust)?,
+            streams: network.streams(&config.address, &config.trust)?,
+            address: config.address,
+            login: config.login,
+            turns: Semaphore::new(1),
+            auth: Mutex::new(AuthState::new(config.auth)),
+            metrics,
+            clock,
+            limits: Limits {
+                head: RESPONSE_HEAD_DEADLINE,
+                body: RESPONSE_BODY_DEADLINE,
+                body_bytes: BODY_BYTES_MAX,
+            },
+        })
+    }
+
+    /// `GET /redfish/v1/`, without credentials unless the BMC insists.
+    pub async fn root(&self) -> Result<ServiceRoot, RequestError> {
+        Box::pin(self.read_root()).await
+    }
+
+    /// Opens the event stream: EventService, its URI, the stream. Answers when the response head has arrived; from then on
+    /// other requests may be sent beside it.
+    pub async fn open_stream(
+        &self,
+        root: &ServiceRoot,
+        last_event_id: Option<&str>,
+    ) -> Result<EventStream, OpenStreamError> {
+        Box::pin(self.connect_stream(root, last_event_id)).await
+    }
+
+    /// Looks whether there is an event stream to open, without opening it.
+    pub async fn find_stream(&self, root: &ServiceRoot) -> Result<(), OpenStreamError> {
+        Box::pin(self.stream_path(root)).await.map(drop)
+    }
+
+    /// Finds the log services by the links of Systems, Managers and Chassis. What cannot be read costs only itself and
+    /// stands in `problems`; a BMC that stops answering, refuses our login or gives none of the three is an error.
+    pub async fn log_services(&self, root: &ServiceRoot) -> Result<LogServices, RequestError> {
+        Box::pin(self.walk_logs(root)).await
+    }
+
+    /// Reads the first page of a log.
+    pub async fn first_page(&self, log: &LogService) -> Result<Page, RequestError> {
+        Box::pin(self.read_page(log, &log.entries, Afterwards::KeepOpen)).await
+    }
+
+    /// The same for what is probably the last request for a while: the connection is not kept for a next one. A BMC has few
+    /// connections, and with thousands of BMCs idle ones are most of our memory.
+    pub async fn first_page_and_close(&self, log: &LogService) -> Result<Page, RequestError> {
+        Box::pin(self.read_page(log, &log.entries, Afterwards::Close)).await
+    }
+
+    /// Reads a further page of the same log. Whether it was read before in this walk is the caller's to know.
+    pub async fn next_page(&self, log: &LogService, link: &PageLink) -> Result<Page, RequestError> {
+        Box::pin(self.read_page(log, &link.0, Afterwards::KeepOpen)).await
+    }
+
+    /// Forgets that logins were refused, so that the next request tries again.
+    pub fn retry_login(&self) {
+        self.auth().retry();
+    }
+
+    /// Ends our session, if we hold one: best effort, with a short deadline.
+    pub async fn log_out(&self) {
+        Box::pin(self.end_session()).await;
+    }
+
+    fn auth(&self) -> MutexGuard<'_, AuthState> {
+        self.auth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no other request is in flight.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        let begun = Instant::now();
+        let turn = self.turns.acquire().await.expect("the turns are never closed");
+        self.metrics.queue_wait(begun.elapsed().as_secs_f64());
+        turn
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.address).finish_non_exhaustive()
+    }
+}

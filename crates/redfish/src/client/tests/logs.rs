@@ -1,0 +1,167 @@
+//! Finding logs and reading their pages.
+
+use super::*;
+
+const ROOT: &str =
+    r#"{"Systems":{"@odata.id":"/redfish/v1/Systems"},"Managers":{"@odata.id":"/redfish/v1/Managers"}}"#;
+const ENTRY: &str = r#"{"@odata.id":"/redfish/v1/E/1","Id":"1","Name":"Entry","EntryType":"SEL","Created":"2026-11-20T10:00:00Z","Severity":"OK","Message":"Fan 1 is slow"}"#;
+
+fn root() -> ServiceRoot {
+    ServiceRoot::decode(&serde_json::from_str(ROOT).unwrap())
+}
+
+#[tokio::test]
+async fn logs_are_found_by_links_each_once_and_a_broken_part_costs_only_itself() {
+    let bmc = Bmc::serving([
+        (
+            "/redfish/v1/Systems",
+            r#"{"Members":[{"@odata.id":"/redfish/v1/Systems/1/"},{"@odata.id":"/redfish/v1/Systems/2"}]}"#,
+        ),
+        ("/redfish/v1/Systems/1/", r#"{"LogServices":{"@odata.id":"/redfish/v1/Systems/1/LogServices/"}}"#),
+        (
+            "/redfish/v1/Systems/1/LogServices/",
+            r#"{"Members":[{"@odata.id":"/redfish/v1/Systems/1/LogServices/SEL/"},{"@odata.id":"/redfish/v1/Systems/1/LogServices/Gone"},{"@odata.id":"/redfish/v1/Systems/1/LogServices/Dump","Id":"Dump","Entries":{"@odata.id":"/d/"}}]}"#,
+        ),
+        (
+            "/redfish/v1/Systems/1/LogServices/SEL/",
+            r#"{"Id":"SEL","Name":"System Event Log","MaxNumberOfRecords":"3008","ServiceEnabled":true,"Entries":{"@odata.id":"/redfish/v1/Systems/1/LogServices/SEL/Entries/"}}"#,
+        ),
+        ("/redfish/v1/Managers", r#"{"Members":[{"@odata.id":"/redfish/v1/Managers/1"}]}"#),
+        (
+            "/redfish/v1/Managers/1",
+            r#"{"Links":{"LogServices":{"@odata.id":"/redfish/v1/Managers/1/Logs"}}}"#,
+        ),
+        (
+            "/redfish/v1/Managers/1/Logs",
+            r#"{"Members":[{"@odata.id":"/redfish/v1/systems/1/logservices/sel"}]}"#,
+        ),
+    ]);
+    let logs = bmc.client(AuthMode::Auto).log_services(&root()).await.unwrap();
+    let paths: Vec<_> = logs.found.iter().map(|log| (log.path.as_str(), log.entries.as_str())).collect();
+    let base = "/redfish/v1/Systems/1/LogServices";
+    let (dump, sel, entries) =
+        (format!("{base}/Dump"), format!("{base}/SEL"), format!("{base}/SEL/Entries/"));
+    assert_eq!(paths, [(dump.as_str(), "/d/"), (sel.as_str(), entries.as_str())]);
+    assert_eq!((logs.found[1].max_records, logs.found[1].enabled), (Some(3008), true));
+    let problems: Vec<_> = logs.problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(problems, [format!("{base}/Gone"), "/redfish/v1/Systems/2".to_owned()]);
+}
+
+#[tokio::test]
+async fn a_bmc_that_gives_no_collection_at_all_is_an_error() {
+    let error = Bmc::serving([]).client(AuthMode::Auto).log_services(&root()).await.unwrap_err();
+    assert!(matches!(error.kind, RequestErrorKind::Status { status: 404, .. }));
+}
+
+#[tokio::test]
+async fn a_bmc_in_trouble_is_left_alone_but_one_broken_resource_is_passed_over() {
+    let members = r#"{"Members":[{"@odata.id":"/a"},{"@odata.id":"/b"},{"@odata.id":"/c"}]}"#;
+    let bmc = move |broken: &'static [&'static str]| {
+        Bmc::new(move |asked| match asked.path.as_str() {
+            path if broken.contains(&path) => Reply::Broken,
+            "/redfish/v1/Systems" | "/redfish/v1/Managers" => json(members),
+            _ => json("{}"),
+        })
+    };
+    let one = bmc(&["/a"]);
+    assert_eq!(one.client(AuthMode::None).log_services(&root()).await.unwrap().problems.len(), 1);
+    let two = bmc(&["/a", "/b"]);
+    two.client(AuthMode::None).log_services(&root()).await.unwrap_err();
+    assert_eq!(two.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn the_next_page_is_found_under_each_of_its_names_and_never_elsewhere() {
+    let cases = [
+        (r#""Members@odata.nextLink":"/log?$skip=50""#, Ok(Some("/log?$skip=50"))),
+        (r#""@odata.nextLink":"/log?$skip=50""#, Ok(Some("/log?$skip=50"))),
+        (r#""Members@odata.nextlink":"https://bmc/log?$skip=50""#, Ok(Some("/log?$skip=50"))),
+        (r#""@odata.nextLink":{"@odata.id":"/log?$skip=50"}"#, Ok(Some("/log?$skip=50"))),
+        (r#""@odata.nextLink":"/log""#, Ok(None)),
+        (r#""@odata.nextLink":null"#, Ok(None)),
+        (r#""@odata.nextLink":"""#, Ok(None)),
+        (r#""@odata.nextLink":"https://evil/log?$skip=50""#, Err(())),
+    ];
+    for (field, expected) in cases {
+        let bmc = Bmc::new(move |_| {
+            json(&format!(r#"{{"Members":[{ENTRY}],"Members@odata.count":"735",{field}}}"#))
+        });
+        let page = bmc.client(AuthMode::None).first_page(&log("/log")).await;
+        match page {
+            Ok(page) => {
+                assert_eq!(page.next, expected.unwrap().map(|path| PageLink(path.to_owned())), "{field}");
+                assert_eq!((page.entries.len(), page.count), (1, Some(735)));
+            }
+            Err(error) => {
+                assert!(matches!(error.kind, RequestErrorKind::ForeignOrigin { .. }), "{error:?}");
+                assert!(expected.is_err(), "{field}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_further_page_that_is_refused_is_the_callers_to_judge() {
+    let bmc = Bmc::new(|asked| match asked.path.as_str() {
+        "/log" => json(&format!(r#"{{"Members":[{ENTRY}],"Members@odata.nextLink":"/log?$skip=1"}}"#)),
+        _ => status(400),
+    });
+    let client = bmc.client(AuthMode::None);
+    let next = client.first_page(&log("/log")).await.unwrap().next.unwrap();
+    let error = client.next_page(&log("/log"), &next).await.unwrap_err();
+    assert!(matches!(error.kind, RequestErrorKind::Status { status: 400, .. }));
+    assert_eq!(bmc.last().path, "/log?$skip=1");
+}
+
+#[tokio::test]
+async fn members_may_be_null_or_absent_but_an_error_is_no_empty_log() {
+    for (body, empty) in [
+        (r#"{"Members":null}"#, true),
+        ("{}", true),
+        (r#"{"Members":[],"error":{}}"#, true),
+        (r#"{"error":{"code":"x"}}"#, false),
+        (r#"{"Members":7}"#, false),
+        (r#"{"Members":[{"Id":"1""#, false),
+        ("", false),
+    ] {
+        let bmc = Bmc::new(move |_| json(body));
+        let page = bmc.client(AuthMode::None).first_page(&log("/log")).await;
+        assert_eq!(page.is_ok_and(|page| page.entries.is_empty()), empty, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_are_links_are_read_one_by_one_and_those_that_vanished_are_skipped() {
+    let bmc = Bmc::new(|asked| match asked.path.as_str() {
+        "/log" => json(
+            r#"{"Members":[{"@odata.id":"/log/1"},{"@odata.id":"/log/2"},{"@odata.id":"/log/3"},{"@odata.id":"/log/1"}]}"#,
+        ),
+        "/log/1" => json(ENTRY),
+        "/log/2" => status(404),
+        _ => status(500),
+    });
+    let page = bmc.client(AuthMode::None).first_page(&log("/log")).await.unwrap();
+    assert_eq!((page.entries.len(), page.rejected), (1, 1));
+    assert_eq!(page.entries[0].facts.message, "Fan 1 is slow");
+    assert_eq!(bmc.lines().len(), 4);
+}
+
+#[tokio::test]
+async fn the_digest_tells_when_an_entry_behind_a_link_changed() {
+    let digest = async |message: &'static str| {
+        let bmc = Bmc::new(move |asked| match asked.path.as_str() {
+            "/log" => json(r#"{"Members":[{"@odata.id":"/log/1"}]}"#),
+            _ => json(&ENTRY.replace("Fan 1 is slow", message)),
+        });
+        bmc.client(AuthMode::None).first_page(&log("/log")).await.unwrap().digest
+    };
+    assert_eq!(digest("a").await, digest("a").await);
+    assert_ne!(digest("a").await, digest("b").await);
+}
+
+#[tokio::test]
+async fn a_member_that_cannot_be_read_costs_only_itself() {
+    let bmc = Bmc::new(|_| json(&format!(r#"{{"Members":[7,{ENTRY},null]}}"#)));
+    let page = bmc.client(AuthMode::None).first_page(&log("/log")).await.unwrap();
+    assert_eq!((page.entries.len(), page.rejected), (1, 2));
+}

@@ -1,0 +1,193 @@
+//! Logging in: one session, renewed once; never more tries than an account bears; Basic where there are no sessions.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+const POST: &str = "POST /redfish/v1/Sessions";
+const ROOT: &str = r#"{"Links":{"Sessions":{"@odata.id":"/redfish/v1/Sessions"}}}"#;
+const PAGE: &str = r#"{"Members":[]}"#;
+
+type Answering = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
+
+/// A BMC whose session POST is answered by `login` and whose log by `page`.
+fn bmc(
+    login: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    page: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> Bmc {
+    Bmc::new(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        (_, "/redfish/v1/") => json(ROOT),
+        ("POST", _) => login(asked),
+        ("DELETE", _) => status(204),
+        _ => page(asked),
+    })
+}
+
+async fn page(client: &Client) -> Result<(), RequestErrorKind> {
+    client.first_page(&log("/log")).await.map(drop).map_err(|error| error.kind)
+}
+
+#[tokio::test]
+async fn one_session_serves_all_requests_and_is_deleted_at_the_end() {
+    let bmc = bmc(|_| session("t1"), |_| json(PAGE));
+    let client = bmc.client(AuthMode::Auto);
+    for _ in 0..3 {
+        page(&client).await.unwrap();
+    }
+    assert_eq!(bmc.last().header("x-auth-token"), Some("t1"));
+    client.log_out().await;
+    assert_eq!(bmc.last().line(), "DELETE /redfish/v1/SessionService/Sessions/7");
+    client.log_out().await;
+    assert_eq!((bmc.count(POST), bmc.lines().len()), (1, 6));
+    let asked = bmc.asked.lock().unwrap()[1].clone();
+    assert_eq!(asked.body, r#"{"Password":"hunter2","UserName":"monitor"}"#);
+    assert_eq!(asked.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn a_token_that_expired_is_renewed_once_and_the_request_repeated() {
+    let logins = AtomicU32::new(0);
+    let bmc =
+        bmc(move |_| session(if logins.fetch_add(1, Ordering::Relaxed) == 0 { "old" } else { "new" }), {
+            let asked_with_old = AtomicU32::new(0);
+            move |asked| match asked.header("x-auth-token") {
+                Some("old") if asked_with_old.fetch_add(1, Ordering::Relaxed) > 0 => status(401),
+                _ => json(PAGE),
+            }
+        });
+    let client = bmc.client(AuthMode::Session);
+    page(&client).await.unwrap();
+    page(&client).await.unwrap();
+    assert_eq!(bmc.count(POST), 2);
+    assert_eq!(bmc.count("GET /log"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_refusals_stop_all_logins_for_an_hour_or_until_asked() {
+    let bmc = bmc(|_| status(401), |_| json(PAGE));
+    let client = bmc.client(AuthMode::Auto);
+    for _ in 0..2 {
+        assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    }
+    let before = bmc.lines().len();
+    for _ in 0..5 {
+        assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
+    }
+    assert_eq!(bmc.lines().len(), before);
+    client.retry_login();
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
+    assert_eq!(bmc.count(POST), 4);
+    tokio::time::advance(Duration::from_hours(1)).await;
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
+    assert_eq!(bmc.count(POST), 5);
+}
+
+#[tokio::test]
+async fn basic_is_refused_twice_and_then_not_sent() {
+    let bmc = bmc(|_| status(500), |_| status(401));
+    let client = bmc.client(AuthMode::Basic);
+    for _ in 0..2 {
+        assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    }
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
+    assert_eq!(bmc.count("GET /log"), 2);
+    assert_eq!(bmc.last().header("authorization"), Some("Basic bW9uaXRvcjpodW50ZXIy"));
+}
+
+#[tokio::test]
+async fn a_login_that_the_network_lost_is_no_refusal() {
+    let bmc = bmc(|_| Reply::Broken, |_| json(PAGE));
+    let client = bmc.client(AuthMode::Auto);
+    for _ in 0..4 {
+        assert!(matches!(page(&client).await, Err(RequestErrorKind::Transport(_))));
+    }
+    assert_eq!(bmc.count(POST), 4);
+}
+
+#[tokio::test]
+async fn tokens_that_never_work_are_a_refusal_too() {
+    let bmc = bmc(|_| session("worthless"), |_| status(401));
+    let client = bmc.client(AuthMode::Auto);
+    for _ in 0..2 {
+        assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
+    }
+    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
+    assert_eq!(bmc.count(POST), 3);
+}
+
+#[tokio::test]
+async fn auto_falls_to_basic_where_no_session_is_to_be_had() {
+    let full = r#"{"error":{"@Message.ExtendedInfo":[{"MessageId":"IDRAC.2.8.RAC0218","Message":"The maximum number of user sessions is reached."}]}}"#;
+    let exhausted = move || {
+        let Reply::Http(mut response) = json(full) else { unreachable!() };
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        Reply::Http(response)
+    };
+    let cases: [(&str, Answering); 5] = [
+        ("404", Box::new(|_| status(404))),
+        ("405", Box::new(|_| status(405))),
+        ("501", Box::new(|_| status(501))),
+        ("no token", Box::new(|_| json("{}"))),
+        ("RAC0218", Box::new(move |_| exhausted())),
+    ];
+    for (name, login) in cases {
+        let bmc = bmc(
+            login,
+            |asked| if asked.header("authorization").is_some() { json(PAGE) } else { status(401) },
+        );
+        let client = bmc.client(AuthMode::Auto);
+        page(&client).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        page(&client).await.unwrap();
+        assert_eq!(bmc.count(POST), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn mode_session_never_sends_basic_and_trouble_is_no_reason_for_it() {
+    for (mode, answer) in [(AuthMode::Session, 404), (AuthMode::Session, 405), (AuthMode::Auto, 503)] {
+        let bmc = bmc(move |_| status(answer), |_| json(PAGE));
+        let error = page(&bmc.client(mode)).await.unwrap_err();
+        assert!(matches!(error, RequestErrorKind::Status { status, .. } if status == answer));
+        assert_eq!(bmc.count("GET /log"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_wants_credentials_gets_them() {
+    let bmc = Bmc::new(|asked| match (asked.method.as_str(), asked.header("x-auth-token")) {
+        ("POST", _) => session("t"),
+        (_, Some("t")) => json(r#"{"UUID":"u"}"#),
+        _ => status(401),
+    });
+    assert_eq!(bmc.client(AuthMode::Auto).root().await.unwrap().uuid.as_deref(), Some("u"));
+    assert_eq!(bmc.count("POST /redfish/v1/SessionService/Sessions"), 1);
+    let error = bmc.client(AuthMode::None).root().await.unwrap_err();
+    assert!(matches!(error.kind, RequestErrorKind::Status { status: 401, .. }));
+}
+
+#[tokio::test]
+async fn what_the_bmc_says_about_waiting_is_heard() {
+    let bmc = bmc(
+        |_| session("t"),
+        |_| Reply::Http(Response::builder().status(503).header("retry-after", "120").body(empty()).unwrap()),
+    );
+    let error = bmc.client(AuthMode::Auto).first_page(&log("/log")).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_hangs_ends_after_its_deadline() {
+    let bmc = Bmc::new(|asked| match asked.method.as_str() {
+        "POST" => session("t"),
+        "DELETE" => Reply::Hang,
+        _ => json(PAGE),
+    });
+    let client = bmc.client(AuthMode::Auto);
+    page(&client).await.unwrap();
+    let begun = Instant::now();
+    client.log_out().await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(3));
+}

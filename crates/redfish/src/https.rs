@@ -1,0 +1,217 @@
+//! The real network: reqwest for requests, [`StreamConnector`] for streams, rustls with ring below both.
+//!
+//! HTTP/1.1 is the only protocol offered (T54). One TLS configuration and one reqwest client serve all endpoints of a
+//! trust policy; one budget bounds the handshakes under way in the whole process. No proxy is ever used, whatever the
+//! environment says: a BMC is on a network of ours.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use reqwest::{
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
+};
+use rustls::{ClientConfig, client::Resumption, crypto::CryptoProvider};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use sha2::{Digest, Sha256};
+use tower::service_fn;
+
+use crate::{
+    Address, Body, HttpService, Network, TransportError, Trust, TrustError,
+    connect_budget::{BudgetLayer, ConnectBudget},
+    stream_connector::StreamConnector,
+    transport_failure::{ResolveFailed, classify},
+    trust::verifier::Verifier,
+};
+
+/// How long an idle connection of a requests pool is kept: long enough for the requests of one pass over the logs, which
+/// follow each other, short enough that BMCs with 15 connections are not held by us between polls, and we not by them.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+/// TCP keep-alive: first probe after a minute, dead after two (conntrack drops silent connections after five).
+pub(crate) const KEEPALIVE_TIME: Duration = Duration::from_mins(1);
+/// Between probes.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Unanswered probes until the connection is dead.
+pub(crate) const KEEPALIVE_RETRIES: u32 = 4;
+
+/// rustls counts tickets, of which it keeps eight a server.
+const TICKETS_PER_SERVER: usize = 8;
+/// Session stores that are sized for the whole fleet. They take their memory (about 0.5 KB an endpoint) when made, and a
+/// fleet with a CA file for each endpoint must not have it squared.
+const LARGE_STORES_MAX: usize = 8;
+/// Servers in the store of a pin, which is one endpoint's as a rule, and of a policy beyond the first eight.
+const SMALL_STORE_SERVERS: usize = 2;
+
+/// The real network: rustls with ring, HTTP/1.1, TLS configuration shared per trust policy, and one budget for
+/// handshakes under way in the whole process.
+#[derive(Clone)]
+pub struct Https {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    budget: ConnectBudget,
+    endpoints: usize,
+    provider: Arc<CryptoProvider>,
+    /// Held only while one policy is looked up or made, never across an await.
+    policies: Mutex<HashMap<Trust, Prepared>>,
+}
+
+/// What endpoints of one trust policy share.
+#[derive(Clone)]
+struct Prepared {
+    /// Of the CA file, so that a changed file takes effect with the next client.
+    digest: [u8; 32],
+    tls: Arc<ClientConfig>,
+    requests: reqwest::Client,
+}
+
+impl Https {
+    /// `connects_max` handshakes at once, so that 10,000 endpoints start without a storm; `endpoints` sizes the cache of
+    /// TLS sessions.
+    pub fn new(connects_max: usize, endpoints: usize) -> Self {
+        let shared = Shared {
+            budget: ConnectBudget::new(connects_max),
+            endpoints,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            policies: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The pin of the key that this endpoint shows now, whoever it is: for a person or a store to compare, never to be
+    /// believed as it comes.
+    pub async fn pin(&self, address: &Address) -> Result<Trust, TransportError> {
+        let unusable = |error: TrustError| TransportError::Tls(Box::new(error));
+        let tls = self.prepared(address, &Trust::Insecure).map_err(unusable)?.tls;
+        let connector = StreamConnector::new(address.clone(), tls, self.shared.budget.clone());
+        Box::pin(connector.pin()).await.map(Trust::Pin)
+    }
+
+    fn prepared(&self, address: &Address, trust: &Trust) -> Result<Prepared, TrustError> {
+        // Plain http needs no policy, and must not fail for want of one.
+        let trust = if address.scheme() == "http" { &Trust::Insecure } else { trust };
+        let pem = match trust {
+            Trust::Ca(path) => std::fs::read(path)
+                .map_err(|source| TrustError::CaFile { path: path.clone(), source: Box::new(source) })?,
+            _ => Vec::new(),
+        };
+        let digest = Sha256::digest(&pem).into();
+        let mut policies = self.shared.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = policies.get(trust).filter(|prepared| prepared.digest == digest) {
+            return Ok(prepared.clone());
+        }
+        let servers = match trust {
+            Trust::System | Trust::Ca(_) | Trust::Insecure if policies.len() < LARGE_STORES_MAX => {
+                self.shared.endpoints
+            }
+            _ => SMALL_STORE_SERVERS,
+        };
+        let mut tls = self.configuration(trust, &pem)?;
+        // The default of 256 resumes nothing for a fleet.
+        tls.resumption = Resumption::in_memory_sessions(servers.saturating_mul(TICKETS_PER_SERVER));
+        let requests = requests_client(&tls, &self.shared.budget)?;
+        let prepared = Prepared { digest, tls: Arc::new(tls), requests };
+        policies.insert(trust.clone(), prepared.clone());
+        Ok(prepared)
+    }
+
+    fn configuration(&self, trust: &Trust, pem: &[u8]) -> Result<ClientConfig, TrustError> {
+        let provider = Arc::clone(&self.shared.provider);
+        let verifier = match trust {
+            Trust::System => {
+                let found = rustls_native_certs::load_native_certs().certs;
+                Verifier::roots(provider, found).map_err(|_| TrustError::NoSystemRoots)?
+            }
+            Trust::Ca(path) => {
+                let wrong = |source| TrustError::CaFile { path: path.clone(), source };
+                let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+                let found = found.map_err(|error| wrong(Box::new(error)))?;
+                Verifier::roots(provider, found)
+                    .map_err(|_| wrong("no CERTIFICATE block that we can read".into()))?
+            }
+            Trust::Pin(pin) => Verifier::pin(provider, *pin),
+            Trust::Insecure => Verifier::any(provider),
+        };
+        let mut tls = ClientConfig::builder_with_provider(Arc::clone(&self.shared.provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| TrustError::Setup(Box::new(error)))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(tls)
+    }
+}
+
+impl Network for Https {
+    fn requests(&self, address: &Address, trust: &Trust) -> Result<HttpService, TrustError> {
+        let client = self.prepared(address, trust)?.requests;
+        Ok(HttpService::new(service_fn(move |request| exchange(client.clone(), request))))
+    }
+
+    fn streams(&self, address: &Address, trust: &Trust) -> Result<HttpService, TrustError> {
+        let tls = self.prepared(address, trust)?.tls;
+        let connector = Arc::new(StreamConnector::new(address.clone(), tls, self.shared.budget.clone()));
+        Ok(HttpService::new(service_fn(move |request| Arc::clone(&connector).open(request))))
+    }
+}
+
+fn requests_client(tls: &ClientConfig, budget: &ConnectBudget) -> Result<reqwest::Client, TrustError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .http1_only()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .gzip(true)
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEPALIVE_TIME)
+        .tcp_keepalive_interval(KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(KEEPALIVE_RETRIES)
+        // Seen on Lenovo and on mocks; the headers that count are few.
+        .http1_ignore_invalid_headers_in_responses(true)
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(POOL_IDLE)
+        .dns_resolver(Arc::new(SystemResolver))
+        // No `connect_timeout`: reqwest would count the wait for the budget; the layer has the deadline inside of it.
+        .connector_layer(BudgetLayer::new(budget.clone()))
+        .build()
+        .map_err(|error| TrustError::Setup(Box::new(error)))
+}
+
+async fn exchange(
+    client: reqwest::Client,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Body>, TransportError> {
+    let request = request.map(reqwest::Body::wrap);
+    let request =
+        reqwest::Request::try_from(request).map_err(|error| TransportError::Exchange(Box::new(error)))?;
+    // The URL may hold what must not be logged, and the path stands in the outer error already.
+    let response = client.execute(request).await.map_err(|error| classify(Box::new(error.without_url())))?;
+    let response = Response::<reqwest::Body>::from(response);
+    Ok(response.map(|body| body.map_err(|error| Box::new(error.without_url()).into()).boxed_unsync()))
+}
+
+/// The system's resolver, with an error that tells a name from a connection.
+struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<_> = found.map_err(ResolveFailed)?.collect();
+            if found.is_empty() {
+                return Err(ResolveFailed(io::ErrorKind::NotFound.into()).into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}

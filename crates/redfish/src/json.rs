@@ -1,0 +1,122 @@
+//! Reading a BMC's JSON tolerantly: bad UTF-8 is replaced, raw control characters are forgiven, links come in several
+//! shapes.
+//!
+//! Not here: what entries and events mean (`log_entry`, `event`).
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Longest piece of a BMC's text in an error of ours.
+const QUOTE_CHARS_MAX: usize = 200;
+
+/// The body as text: no byte order mark, no invalid UTF-8, no control characters where the strict form has them raw in
+/// strings. `Err` says what is wrong.
+pub(crate) fn text(body: &[u8]) -> Result<Cow<'_, str>, String> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let text = String::from_utf8_lossy(body);
+    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) else { return Ok(text) };
+    // A raw line feed in a string spoils the whole page; outside strings a blank means the same.
+    let mended: String = text.chars().map(|c| if c.is_ascii_control() { ' ' } else { c }).collect();
+    match serde_json::from_str::<serde::de::IgnoredAny>(&mended) {
+        Ok(_) => Ok(Cow::Owned(mended)),
+        Err(_) => Err(error.to_string()),
+    }
+}
+
+/// The body as a JSON object.
+pub(crate) fn object(body: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(&text(body)?).map_err(|error| error.to_string())?;
+    if value.is_object() { Ok(value) } else { Err("not an object".to_owned()) }
+}
+
+/// A link: `{"@odata.id": ".."}`, `{"href": ".."}` (before Redfish 1.0) or a plain string.
+pub(crate) fn link(value: &Value) -> Option<String> {
+    let link = value.get("@odata.id").or_else(|| value.get("href")).unwrap_or(value).as_str()?;
+    (!link.is_empty()).then(|| link.to_owned())
+}
+
+/// The link under `name`, at the top or under `Links`.
+pub(crate) fn link_at(document: &Value, name: &str) -> Option<String> {
+    let nested = || document.get("Links").or_else(|| document.get("links"))?.get(name);
+    document.get(name).and_then(link).or_else(|| nested().and_then(link))
+}
+
+/// A text; a number counts as its digits (T48).
+pub(crate) fn string(document: &Value, name: &str) -> Option<String> {
+    match document.get(name)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A count; a text of digits counts too.
+pub(crate) fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A truth value, also as text.
+pub(crate) fn truth(document: &Value, name: &str) -> Option<bool> {
+    match document.get(name)? {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// The first message of a Redfish error body, fit for an error of ours.
+pub(crate) fn error_message(body: &[u8]) -> Option<String> {
+    let document = object(body).ok()?;
+    let error = document.get("error")?;
+    let extended = error.get("@Message.ExtendedInfo").or_else(|| document.get("@Message.ExtendedInfo"));
+    let first = match extended {
+        Some(Value::Array(all)) => all.first(),
+        other => other,
+    };
+    let message = first.and_then(|first| string(first, "Message").or_else(|| string(first, "MessageId")));
+    let message = message.or_else(|| string(error, "message")).or_else(|| string(error, "code"))?;
+    Some(clean(&message, QUOTE_CHARS_MAX))
+}
+
+/// A BMC's text, safe to show: no control characters, at most `chars_max` characters.
+pub(crate) fn clean(text: &str, chars_max: usize) -> String {
+    let mut shown: String =
+        text.chars().take(chars_max).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(chars_max).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_with_raw_control_characters_and_latin_1_is_still_read() {
+        let page = object(b"\xEF\xBB\xBF{\"Message\":\"line\nbreak 25 \xB0C\"}").unwrap();
+        assert_eq!(string(&page, "Message").unwrap(), "line break 25 \u{fffd}C");
+        assert!(object(b"{\"Members\":[").is_err());
+        assert!(object(b"null").is_err());
+    }
+
+    #[test]
+    fn links_come_in_three_shapes() {
+        let root =
+            object(br#"{"A":{"@odata.id":"/a"},"links":{"B":{"href":"/b"}},"C":"/c","D":null,"E":""}"#)
+                .unwrap();
+        let found = ["A", "B", "C", "D", "E", "F"].map(|name| link_at(&root, name));
+        assert_eq!(found.map(Option::unwrap_or_default), ["/a", "/b", "/c", "", "", ""]);
+    }
+
+    #[test]
+    fn the_message_of_an_error_is_short_and_clean() {
+        let body = br#"{"error":{"code":"x","@Message.ExtendedInfo":[{"Message":"a\u001b[31mb","MessageId":"RAC0218"}]}}"#;
+        assert_eq!(error_message(body).unwrap(), "a [31mb");
+        assert_eq!(error_message(br#"{"error":{"message":"no"}}"#).unwrap(), "no");
+        assert_eq!(error_message(b"<html>"), None);
+        assert_eq!(clean("abcdef", 3), "abc...");
+    }
+}

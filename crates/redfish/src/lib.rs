@@ -1,0 +1,48 @@
+//! The conversation with one BMC: HTTPS and trust, session, service root, log services and their pages, the event
+//! stream, and what its JSON means.
+//!
+//! Only this crate knows what Redfish JSON looks like. It keeps no record of what has been read, decides nothing about
+//! when to read, and knows neither journal nor fleet.
+
+mod address;
+mod auth;
+mod client;
+mod connect_budget;
+mod error;
+mod event;
+mod event_stream;
+mod https;
+mod identity;
+mod json;
+mod log_entry;
+mod log_service;
+mod metrics;
+mod network;
+mod page;
+mod service_root;
+mod severity;
+mod sse;
+mod stream_connector;
+mod text;
+mod time;
+mod transport_failure;
+mod trust;
+
+pub use address::{Address, AddressError};
+pub use auth::{AuthMode, Login};
+pub use client::{Client, ClientConfig, ConfigureError};
+pub use error::{
+    FailureReason, NotAvailable, OpenStreamError, Operation, RequestError, RequestErrorKind, StreamError,
+};
+pub use event::Event;
+pub use event_stream::{EventStream, StreamItem};
+pub use https::Https;
+pub use identity::{Identity, Scheme, TwinKey};
+pub use log_entry::Entry;
+pub use log_service::{LogService, LogServices};
+pub use metrics::Metrics;
+pub use network::{Body, BoxError, HttpService, Network, TransportError};
+pub use page::{Page, PageLink};
+pub use service_root::ServiceRoot;
+pub use time::plausible;
+pub use trust::{Trust, TrustError};

@@ -1,0 +1,126 @@
+//! One page of a log, and the link to the next.
+//!
+//! Not here: following links (`client/pages`), and whether a page overlaps what was read (`collect`).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, value::RawValue};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Entry, json,
+    log_entry::{self, Member},
+    service_root::first_eight,
+};
+
+/// Members of one page; the largest seen has 1,735.
+const MEMBERS_MAX: usize = 10_000;
+
+/// Where a page is: the log's own entries link, or a next link that passed the guards (same origin, not the page's own).
+/// The caller keeps those it has followed in one walk, for BMCs whose links run in a circle (T28).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PageLink(pub(crate) String);
+
+/// One page, decoded.
+#[derive(Debug)]
+pub struct Page {
+    /// The readable entries, as ordered by the BMC.
+    pub entries: Vec<Entry>,
+    /// The next page, under whichever name the BMC sends it (T25).
+    pub next: Option<PageLink>,
+    /// `Members@odata.count`: the total, or on some the page's (T26).
+    pub count: Option<u64>,
+    /// Hash of the body, and of the members that had to be read one by one: the same bytes hold the same entries.
+    pub digest: u64,
+    /// Members that could not be read.
+    pub rejected: u32,
+    /// Members that are empty slots (T3), which are no entries.
+    pub empty_slots: u32,
+}
+
+/// A page as it came, links unread.
+pub(crate) struct Content {
+    pub(crate) slots: Vec<Slot>,
+    /// The next link as sent.
+    pub(crate) next: Option<String>,
+    pub(crate) count: Option<u64>,
+    pub(crate) digest: PageDigest,
+    pub(crate) rejected: u32,
+    pub(crate) empty_slots: u32,
+}
+
+/// A member, in its place.
+#[expect(clippy::large_enum_variant, reason = "most are entries, and they are taken out at once")]
+pub(crate) enum Slot {
+    Entry(Entry),
+    Link(String),
+}
+
+/// The hash in the making.
+pub(crate) struct PageDigest(Sha256);
+
+impl PageDigest {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        first_eight(&self.0.finalize())
+    }
+}
+
+impl Content {
+    /// Takes a page apart; `Err` says why it is none.
+    pub(crate) fn decode(body: &[u8], service_path: &str) -> Result<Self, String> {
+        let text = json::text(body)?;
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(&text).map_err(|_| "not an object".to_owned())?;
+        let members: Option<Vec<&RawValue>> = match field(&fields, "Members") {
+            Some(members) => {
+                serde_json::from_str(members.get()).map_err(|_| "Members is no array".to_owned())?
+            }
+            // An error in the clothes of a page (200 with `error`) must not pass for an empty log.
+            None if field(&fields, "error").is_some() => {
+                return Err("an error body with a status of success".to_owned());
+            }
+            None => None,
+        };
+        let members = members.unwrap_or_default();
+        if members.len() > MEMBERS_MAX {
+            return Err(format!("{} members, more than the {MEMBERS_MAX} we read", members.len()));
+        }
+        let mut content = Self {
+            slots: Vec::with_capacity(members.len()),
+            next: next_link(&fields),
+            count: field(&fields, "Members@odata.count").and_then(|count| json::number(&value(count))),
+            digest: PageDigest(Sha256::new_with_prefix(body)),
+            rejected: 0,
+            empty_slots: 0,
+        };
+        for member in members {
+            match log_entry::decode(member, service_path) {
+                Ok(Member::Entry(entry)) => content.slots.push(Slot::Entry(entry)),
+                Ok(Member::Link(link)) => content.slots.push(Slot::Link(link)),
+                Ok(Member::EmptySlot) => content.empty_slots += 1,
+                Err(_) => content.rejected += 1,
+            }
+        }
+        Ok(content)
+    }
+}
+
+/// A field under any spelling of its name; the right one first.
+fn field<'a>(fields: &BTreeMap<String, &'a RawValue>, name: &str) -> Option<&'a RawValue> {
+    let other = || fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+    fields.get(name).copied().or_else(other)
+}
+
+/// Under the right name, under the name of Dell and Intel, or under sailfish's spelling (T25).
+fn next_link(fields: &BTreeMap<String, &RawValue>) -> Option<String> {
+    let found = |name| field(fields, name).and_then(|link| json::link(&value(link)));
+    found("Members@odata.nextLink").or_else(|| found("@odata.nextLink"))
+}
+
+fn value(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
