@@ -1,0 +1,41 @@
+//! A fleet of simulated BMCs with a lever board: vendors' habits, faults, scripts. A library, and what
+//! `bmcwatch demo` and `bmcwatch simulate` serve. It shares no code with what it tests, so that it cannot
+//! share a misunderstanding.
+//!
+//! [`Bmc`] answers in process through [`Bmc::handle`], also under paused tokio time; [`Fleet`] puts many of
+//! them on loopback addresses behind real TLS. What a BMC is like is plain data ([`Profile`]); what happens
+//! to it is a lever on [`Bmc`] or a [`Script`]; what it ever logged is [`Bmc::truth`]. All time is tokio's
+//! and all chance is seeded: the same seed and the same levers give the same bytes.
+
+mod answer;
+mod bmc;
+mod demo;
+mod event;
+mod fleet;
+mod gate;
+mod levers;
+mod listener;
+mod log;
+mod profile;
+mod recording;
+mod resource;
+mod script;
+mod session;
+mod stream;
+mod tls;
+mod truth;
+mod vendor;
+
+pub use bmc::{Bmc, BmcConfig, Refused};
+pub use demo::{DemoBmc, demo_fleet};
+pub use fleet::{Addresses, Fleet, FleetConfig, Serve, Transport};
+pub use gate::Reachability;
+pub use levers::StreamBehaviour;
+pub use profile::{
+    Accept, EventServiceState, Framing, IdStyle, LogProfile, Login, Members, Oem, Order, Overflow, Parent,
+    Profile, Push, RecordShape, Resume, StreamTime, TimeStyle, UnknownQuery, WhenDisabled,
+};
+pub use recording::Recording;
+pub use script::Script;
+pub use stream::{Body, BoxError};
+pub use truth::{Counts, Logged, PathClass, Severity};
