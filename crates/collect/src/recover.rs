@@ -1,0 +1,66 @@
+//! What to do about an error: decided here, exhaustively, and nowhere else.
+
+use std::time::Duration;
+
+use redfish::{RequestError, RequestErrorKind};
+
+/// What follows from a failed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// Try the endpoint again after a backoff, not before what the BMC asked for.
+    BackOff(Option<Duration>),
+    /// Logins are paused; nothing is tried for so long, unless someone says that the credentials are right now.
+    WaitForCredentials(Duration),
+}
+
+/// What a failed request says about its surroundings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// This resource only; the others may be read (T34, T37).
+    Resource,
+    /// The endpoint: asking on would only hurt it.
+    Endpoint,
+}
+
+/// What follows from this error.
+pub(crate) fn recovery(error: &RequestError) -> Recovery {
+    match &error.kind {
+        RequestErrorKind::LoginPaused(left) => Recovery::WaitForCredentials(*left),
+        RequestErrorKind::Transport(_)
+        | RequestErrorKind::Timeout(_)
+        | RequestErrorKind::Status { .. }
+        | RequestErrorKind::LoginRefused
+        | RequestErrorKind::Decode(_)
+        | RequestErrorKind::TooLarge { .. }
+        | RequestErrorKind::ForeignOrigin { .. } => Recovery::BackOff(error.retry_after()),
+    }
+}
+
+/// Whether asking again in a few minutes may bring what this request did not.
+pub(crate) fn may_pass(error: &RequestError) -> bool {
+    match &error.kind {
+        RequestErrorKind::Status { status, .. } => matches!(status, 401 | 408 | 429 | 500..),
+        RequestErrorKind::Transport(_)
+        | RequestErrorKind::Timeout(_)
+        | RequestErrorKind::LoginRefused
+        | RequestErrorKind::LoginPaused(_) => true,
+        RequestErrorKind::Decode(_)
+        | RequestErrorKind::TooLarge { .. }
+        | RequestErrorKind::ForeignOrigin { .. } => false,
+    }
+}
+
+/// How far this error reaches.
+pub(crate) fn scope(error: &RequestError) -> Scope {
+    match &error.kind {
+        RequestErrorKind::Status { status: 401 | 429 | 503, .. }
+        | RequestErrorKind::Transport(_)
+        | RequestErrorKind::Timeout(_)
+        | RequestErrorKind::LoginRefused
+        | RequestErrorKind::LoginPaused(_) => Scope::Endpoint,
+        RequestErrorKind::Status { .. }
+        | RequestErrorKind::Decode(_)
+        | RequestErrorKind::TooLarge { .. }
+        | RequestErrorKind::ForeignOrigin { .. } => Scope::Resource,
+    }
+}

@@ -1,0 +1,255 @@
+//! The status of one endpoint: written by its collector, read by the board. The lock guards a few words and is never held
+//! across an await.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use model::Endpoint;
+use redfish::{FailureReason, ServiceRoot, Trust};
+
+use crate::{EndpointView, Mode, State, plan::Wish};
+
+/// What went wrong with a stream, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamTrouble {
+    /// It could not be opened.
+    Open(FailureReason),
+    /// The BMC closed it.
+    Eof,
+    /// No byte for too long where keep-alives are sent, or the side read failed.
+    Idle,
+    /// The connection broke.
+    Transport,
+    /// One event was too large.
+    TooLarge,
+}
+
+impl StreamTrouble {
+    /// The label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Open(reason) => reason.as_str(),
+            Self::Eof => "eof",
+            Self::Idle => "idle",
+            Self::Transport => "transport",
+            Self::TooLarge => "event_too_large",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    reason: Option<String>,
+    since: DateTime<Utc>,
+    last_error: Option<String>,
+    last_error_at: Option<DateTime<Utc>>,
+    last_failure: Option<FailureReason>,
+    last_success_at: Option<DateTime<Utc>>,
+    last_event_at: Option<DateTime<Utc>>,
+    next_try_at: Option<DateTime<Utc>>,
+    next_stream_try_at: Option<DateTime<Utc>>,
+    failures: BTreeMap<&'static str, u64>,
+    stream_errors: BTreeMap<&'static str, u64>,
+    vendor: Option<String>,
+    product: Option<String>,
+    redfish_version: Option<String>,
+}
+
+/// One endpoint's place on the board.
+#[derive(Debug)]
+pub(crate) struct Status {
+    endpoint: Arc<Endpoint>,
+    mode: Mode,
+    insecure: bool,
+    records: AtomicU64,
+    connects: AtomicU64,
+    stream_items: AtomicU64,
+    /// The operator was told that the endpoint is down and not yet that it is up.
+    told_down: AtomicBool,
+    /// The same for its credentials: the one login an hour that is tried and refused is no news.
+    told_refused: AtomicBool,
+    /// The journal knows that events have come on a stream.
+    marked_streaming: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+impl Status {
+    /// An endpoint that is about to be contacted.
+    pub(crate) fn new(wish: &Wish, now: DateTime<Utc>) -> Self {
+        let inner = Inner {
+            state: State::Connecting,
+            reason: None,
+            since: now,
+            last_error: None,
+            last_error_at: None,
+            last_failure: None,
+            last_success_at: None,
+            last_event_at: None,
+            next_try_at: None,
+            next_stream_try_at: None,
+            failures: BTreeMap::new(),
+            stream_errors: BTreeMap::new(),
+            vendor: None,
+            product: None,
+            redfish_version: None,
+        };
+        Self {
+            endpoint: Arc::clone(&wish.spec.endpoint),
+            mode: wish.mode(),
+            insecure: wish.spec.client.trust == Trust::Insecure,
+            records: AtomicU64::new(0),
+            connects: AtomicU64::new(0),
+            stream_items: AtomicU64::new(0),
+            told_down: AtomicBool::new(false),
+            told_refused: AtomicBool::new(false),
+            marked_streaming: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who it is.
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// What it is doing.
+    pub(crate) fn state(&self) -> State {
+        self.lock().state
+    }
+
+    /// Why it failed last, while it is in trouble.
+    pub(crate) fn trouble(&self) -> Option<(State, Option<FailureReason>)> {
+        let inner = self.lock();
+        matches!(inner.state, State::Backoff | State::AuthFailed | State::Unsupported)
+            .then_some((inner.state, inner.last_failure))
+    }
+
+    /// Changes the state and answers the one before; `since` moves only when the state changes.
+    pub(crate) fn enter(&self, state: State, reason: Option<String>, now: DateTime<Utc>) -> State {
+        let mut inner = self.lock();
+        let before = inner.state;
+        if before != state {
+            inner.since = now;
+        }
+        inner.state = state;
+        inner.reason = reason;
+        before
+    }
+
+    /// Notes that the endpoint is told to be down; true when it was not before.
+    pub(crate) fn goes_down(&self) -> bool {
+        !self.told_down.swap(true, Relaxed)
+    }
+
+    /// Notes that its credentials are told to be refused; true when they were not before.
+    pub(crate) fn gets_refused(&self) -> bool {
+        !self.told_refused.swap(true, Relaxed)
+    }
+
+    /// Notes that it is told to be up again; true when it was told to be in trouble.
+    pub(crate) fn comes_up(&self) -> bool {
+        let refused = self.told_refused.swap(false, Relaxed);
+        self.told_down.swap(false, Relaxed) || refused
+    }
+
+    /// Whether the journal has been told that events have come on a stream.
+    pub(crate) fn is_marked_streaming(&self) -> bool {
+        self.marked_streaming.load(Relaxed)
+    }
+
+    /// Notes that it has been told.
+    pub(crate) fn mark_streaming(&self) {
+        self.marked_streaming.store(true, Relaxed);
+    }
+
+    /// Notes a failure and its text.
+    pub(crate) fn failed(&self, reason: FailureReason, error: String, now: DateTime<Utc>) {
+        let mut inner = self.lock();
+        *inner.failures.entry(reason.as_str()).or_default() += 1;
+        inner.last_failure = Some(reason);
+        inner.last_error = Some(error);
+        inner.last_error_at = Some(now);
+    }
+
+    /// Notes trouble with the stream.
+    pub(crate) fn stream_failed(&self, trouble: StreamTrouble) {
+        *self.lock().stream_errors.entry(trouble.label()).or_default() += 1;
+    }
+
+    /// Notes that the endpoint answered.
+    pub(crate) fn answered(&self, now: DateTime<Utc>) {
+        self.lock().last_success_at = Some(now);
+    }
+
+    /// Notes what the service root told.
+    pub(crate) fn identified(&self, root: &ServiceRoot) {
+        let mut inner = self.lock();
+        inner.vendor.clone_from(&root.vendor);
+        inner.product.clone_from(&root.product);
+        inner.redfish_version.clone_from(&root.redfish_version);
+    }
+
+    /// Notes when something is tried next.
+    pub(crate) fn next_try(&self, at: Option<DateTime<Utc>>) {
+        self.lock().next_try_at = at;
+    }
+
+    /// Notes when the stream is tried again.
+    pub(crate) fn next_stream_try(&self, at: Option<DateTime<Utc>>) {
+        self.lock().next_stream_try_at = at;
+    }
+
+    /// Counts an opened stream.
+    pub(crate) fn connected(&self) {
+        self.connects.fetch_add(1, Relaxed);
+    }
+
+    /// Counts items of the stream.
+    pub(crate) fn streamed(&self, items: usize) {
+        self.stream_items.fetch_add(items as u64, Relaxed);
+    }
+
+    /// Counts records made.
+    pub(crate) fn told(&self, records: u64, now: DateTime<Utc>) {
+        self.records.fetch_add(records, Relaxed);
+        self.lock().last_event_at = Some(now);
+    }
+
+    /// A snapshot.
+    pub(crate) fn view(&self) -> EndpointView {
+        let inner = self.lock();
+        EndpointView {
+            endpoint: Arc::clone(&self.endpoint),
+            state: inner.state,
+            mode: self.mode,
+            reason: inner.reason.clone(),
+            since: inner.since,
+            last_error: inner.last_error.clone(),
+            last_error_at: inner.last_error_at,
+            last_success_at: inner.last_success_at,
+            last_event_at: inner.last_event_at,
+            next_try_at: inner.next_try_at,
+            next_stream_try_at: inner.next_stream_try_at,
+            insecure: self.insecure,
+            records: self.records.load(Relaxed),
+            reconnections: self.connects.load(Relaxed).saturating_sub(1),
+            stream_items: self.stream_items.load(Relaxed),
+            failures: inner.failures.clone(),
+            stream_errors: inner.stream_errors.clone(),
+            vendor: inner.vendor.clone(),
+            product: inner.product.clone(),
+            redfish_version: inner.redfish_version.clone(),
+        }
+    }
+}
