@@ -1,0 +1,253 @@
+//! The file sink: JSON lines appended to a file, on disk before they are acknowledged, rotated by size.
+//!
+//! What the file holds is whole lines: a line that a crash or a full disk cut is removed before anything is appended.
+//! A restart after a kill between writing and acknowledging writes nothing twice, because the last line's position is
+//! read back (`tail`). A file that somebody moved, removed or replaced is made anew.
+//! Not here: compression, rotation by time, other formats. Two sinks must not share a file.
+
+mod rotation;
+mod tail;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use journal::{Journal, Position, ReadError, ReadLimit, Stored};
+use model::codec;
+use tail::LastLine;
+
+/// Records may tell where hardware is weak and who logged in: the owner and the group that collects logs, nobody else.
+const MODE: u32 = 0o640;
+
+/// What the operator chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileConfig {
+    /// Where the lines go. Its directory must exist.
+    pub path: PathBuf,
+    /// Bytes at which the file is renamed and a new one begun; a single longer line is still written whole.
+    pub max_size: u64,
+    /// Renamed files that are kept beside the current one, `path.1` being the newest; 0 keeps none.
+    pub max_files: u32,
+}
+
+/// A batch was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file cannot be opened or made.
+    #[error("open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its end cannot be read or repaired.
+    #[error("read the last line of {}", path.display())]
+    Tail {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Whether its last line is ours cannot be learned.
+    #[error("compare the last line of {} with the journal", path.display())]
+    Compare {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// Lines were not written; what was written in part is cut off again.
+    #[error("append to {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Lines were written, but the disk did not say that it has them.
+    #[error("sync {}", path.display())]
+    Sync {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The full file was not renamed.
+    #[error("rotate {}", path.display())]
+    Rotate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The thread that wrote has ended.
+    #[error("write in the background")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// A file sink.
+#[derive(Debug)]
+pub(crate) struct FileSink {
+    config: FileConfig,
+    open: Option<OpenFile>,
+    /// Everything up to here is on disk, whatever became of its acknowledgement.
+    written: Position,
+}
+
+/// The file while it is open. After any error it is dropped and opened anew, which repairs it.
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
+    /// Length of its whole, synced lines.
+    length: u64,
+}
+
+impl FileSink {
+    pub(crate) fn new(config: FileConfig) -> Self {
+        Self { config, open: None, written: 0 }
+    }
+
+    /// Writes the records that the file does not have yet, and returns when they are on disk.
+    ///
+    /// There is no deadline here: a write that hangs in the kernel cannot be taken back, and only this sink waits.
+    pub(crate) async fn deliver(&mut self, batch: Vec<Stored>, journal: &Journal) -> Result<(), FileError> {
+        let open = self.take_open().await?;
+        let open = match open {
+            Some(open) => open,
+            None => self.reopen(journal).await?,
+        };
+        let last = batch.last().map_or(0, |stored| stored.position);
+        let (config, written) = (self.config.clone(), self.written);
+        let write = move || {
+            let new = batch.iter().filter(|stored| stored.position > written);
+            write_batch(&config, open, new)
+        };
+        self.open = Some(in_background(write).await??);
+        self.written = self.written.max(last);
+        Ok(())
+    }
+
+    /// The open file, unless somebody moved, removed or replaced it meanwhile.
+    async fn take_open(&mut self) -> Result<Option<OpenFile>, FileError> {
+        let Some(open) = self.open.take() else { return Ok(None) };
+        let path = self.config.path.clone();
+        in_background(move || open.still_at(&path)).await
+    }
+
+    async fn reopen(&mut self, journal: &Journal) -> Result<OpenFile, FileError> {
+        let config = self.config.clone();
+        let (open, last) = in_background(move || open_file(&config)).await??;
+        if let Some(last) = last
+            && last.position > self.written
+            && self.is_ours(&last, journal).await?
+        {
+            self.written = last.position;
+        }
+        Ok(open)
+    }
+
+    /// A file of another journal (an older installation, a restored copy) has positions that mean nothing here.
+    async fn is_ours(&self, last: &LastLine, journal: &Journal) -> Result<bool, FileError> {
+        let Some(before) = last.position.checked_sub(1) else { return Ok(false) };
+        let compare = |source| FileError::Compare { path: self.config.path.clone(), source };
+        let found = journal.read_after(before, ReadLimit { records: 1, bytes: 1 }).await.map_err(compare)?;
+        let same = |stored: &Stored| {
+            stored.position == last.position
+                && codec::decode(stored.position, &stored.bytes).is_ok_and(|record| record.uid == last.uid)
+        };
+        Ok(found.first().is_some_and(same))
+    }
+}
+
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, FileError> {
+    tokio::task::spawn_blocking(work).await.map_err(FileError::Task)
+}
+
+impl OpenFile {
+    fn still_at(mut self, path: &Path) -> Option<Self> {
+        let (there, here) = (std::fs::metadata(path).ok()?, self.file.metadata().ok()?);
+        if (there.dev(), there.ino()) != (here.dev(), here.ino()) {
+            return None;
+        }
+        // Somebody may have cut it (copy and truncate); we append, so only our idea of its length changes.
+        self.length = here.len();
+        Some(self)
+    }
+}
+
+/// Opens the file, cuts off a torn last line, and finds the last line that was written before.
+fn open_file(config: &FileConfig) -> Result<(OpenFile, Option<LastLine>), FileError> {
+    let path = &config.path;
+    let open = |source| FileError::Open { path: path.clone(), source };
+    let tail = |source| FileError::Tail { path: path.clone(), source };
+    let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path).map_err(open)?;
+    rotation::sync_directory(path).map_err(open)?;
+    let length = tail::cut_torn_line(&file).map_err(tail)?;
+    let last = match length {
+        0 => tail::last_line_of(&rotation::rotated(path, 1)).map_err(tail)?,
+        _ => tail::last_line(&file, length).map_err(tail)?,
+    };
+    Ok((OpenFile { file, length }, last))
+}
+
+/// Appends the records as lines, in as few writes as rotation allows, and syncs them.
+fn write_batch<'a>(
+    config: &FileConfig,
+    mut open: OpenFile,
+    records: impl Iterator<Item = &'a Stored>,
+) -> Result<OpenFile, FileError> {
+    let mut lines = Vec::new();
+    for stored in records {
+        let start = lines.len();
+        codec::write_line(stored.position, &stored.bytes, &mut lines);
+        let begun = open.length + start as u64;
+        let with_it = open.length + lines.len() as u64;
+        if begun > 0 && with_it > config.max_size {
+            let line = lines.split_off(start);
+            open.append(&config.path, &lines)?;
+            open = rotate(config, open)?;
+            lines = line;
+        }
+    }
+    open.append(&config.path, &lines)?;
+    Ok(open)
+}
+
+fn rotate(config: &FileConfig, open: OpenFile) -> Result<OpenFile, FileError> {
+    drop(open);
+    rotation::rotate(&config.path, config.max_files)
+        .map_err(|source| FileError::Rotate { path: config.path.clone(), source })?;
+    open_file(config).map(|(open, _)| open)
+}
+
+impl OpenFile {
+    fn append(&mut self, path: &Path, lines: &[u8]) -> Result<(), FileError> {
+        let written = self.file.write_all(lines);
+        let synced = match written {
+            Ok(()) => {
+                self.file.sync_data().map_err(|source| FileError::Sync { path: path.to_owned(), source })
+            }
+            Err(source) => Err(FileError::Write { path: path.to_owned(), source }),
+        };
+        if let Err(error) = synced {
+            // Best effort, so that readers of the file see whole lines at once: opening it again cuts a torn line too.
+            drop(self.file.set_len(self.length));
+            return Err(error);
+        }
+        self.length += lines.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! Carrying journal records out: a pump per sink, and the sinks themselves. Each sink reads the journal at its own pace,
+//! remembers its position there, and moves it only after its peer's word.
+//!
+//! Every record reaches every sink at least once, in the order of the journal. Not here: what a record means (`model`),
+//! how long records are kept (`journal`), the config file's syntax and the metrics page (the program).
+
+mod backoff;
+mod chain;
+mod file;
+mod pump;
+mod sink;
+mod status;
+mod stdout;
+mod table;
+
+pub use file::{FileConfig, FileError};
+pub use pump::{DRAIN_DEADLINE, Pump};
+pub use sink::{SinkConfig, SinkError};
+pub use status::{Attempts, SinkStatus, SinkView};
+pub use stdout::{StdoutConfig, StdoutError, StdoutForm};
+pub use table::{Colour, Table};

@@ -1,0 +1,219 @@
+//! Stories about pumps: a journal in memory and virtual time, sinks in real files.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use journal::{Batch, Item, Journal, Location, Retention};
+use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Severity, Uid, codec};
+use sink::{DRAIN_DEADLINE, FileConfig, Pump, SinkConfig, SinkStatus, SinkView};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Virtual time: no story waits longer than this for what it expects.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+struct Story {
+    directory: tempfile::TempDir,
+    journal: Journal,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        let retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
+        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(writer.run());
+        Self { directory: tempfile::tempdir().unwrap(), journal, tasks, stop: CancellationToken::new() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("records.jsonl")
+    }
+
+    fn pump_to(&mut self, name: &str, path: PathBuf) -> SinkStatus {
+        let config = SinkConfig::File(FileConfig { path, max_size: 1 << 30, max_files: 2 });
+        let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
+        let (pump, status) = Pump::new(name.to_owned(), config, self.journal.clone(), clock, 7);
+        self.tasks.spawn(pump.run(self.stop.clone()));
+        status
+    }
+
+    fn pump(&mut self, name: &str) -> SinkStatus {
+        self.pump_to(name, self.path())
+    }
+
+    /// Appends the records of these numbers, which become their entry ids.
+    async fn append(&self, numbers: std::ops::RangeInclusive<u64>) {
+        let items = numbers.map(|number| {
+            let record = record(number);
+            Item { key: record.uid.to_bytes(), twins: Vec::new(), bytes: Some(codec::encode(&record)) }
+        });
+        let batch = Batch { scope: "bmc".into(), items: items.collect(), marks: Vec::new() };
+        self.journal.append(batch).await.unwrap();
+    }
+
+    /// The entry ids in the file, in order.
+    fn delivered(&self) -> Vec<u64> {
+        let text = fs::read_to_string(self.path()).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        let id = |line: &str| codec::read_line(line.as_bytes()).unwrap().1.facts.entry_id.unwrap();
+        text.lines().map(|line| id(line).parse().unwrap()).collect()
+    }
+
+    /// Stops and waits for everybody.
+    async fn end(&mut self) {
+        self.stop.cancel();
+        while self.tasks.len() > 1 {
+            timeout(PATIENCE, self.tasks.join_next()).await.expect("pumps end").unwrap().unwrap();
+        }
+        self.journal.close();
+        timeout(PATIENCE, self.tasks.join_next()).await.expect("the writer ends").unwrap().unwrap();
+    }
+}
+
+fn record(number: u64) -> Record {
+    let endpoint = Endpoint {
+        id: EndpointId::try_from("bmc").unwrap(),
+        address: "https://bmc".to_owned(),
+        labels: [].into(),
+    };
+    let facts = Facts {
+        occurred_at: None,
+        occurred_at_raw: None,
+        severity: Severity::Ok,
+        message: "something happened".to_owned(),
+        message_id: None,
+        message_args: Vec::new(),
+        log_service: None,
+        entry_id: Some(number.to_string()),
+        event_id: None,
+        origin: None,
+        original: None,
+    };
+    Record {
+        uid: Uid::derive([number.to_le_bytes().as_slice()]),
+        kind: Kind::Entry,
+        source: Origin::Poll,
+        endpoint: Arc::new(endpoint),
+        observed_at: "2026-11-20T13:59:00Z".parse().unwrap(),
+        facts,
+    }
+}
+
+async fn until(status: &mut SinkStatus, condition: impl FnMut(&SinkView) -> bool) -> SinkView {
+    let met = timeout(PATIENCE, status.wait_for(condition)).await.expect("in time");
+    assert!(met, "the pump ended: {:?}", status.view());
+    status.view()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_record_reaches_the_file_once_and_in_order() {
+    let mut story = Story::begin().await;
+    story.append(1..=1500).await;
+    let mut status = story.pump("archive");
+    let view = until(&mut status, |view| view.position == 1500).await;
+    assert_eq!((view.lag, view.delivered, view.up, view.attempts.success), (0, 1500, true, 3));
+    story.append(1501..=1502).await;
+    until(&mut status, |view| view.position == 1502).await;
+    assert_eq!(story.delivered(), (1..=1502).collect::<Vec<_>>());
+    assert_eq!(story.journal.position("archive").await.unwrap(), 1502);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_between_write_and_acknowledgement_writes_nothing_twice() {
+    let mut story = Story::begin().await;
+    story.append(1..=10).await;
+    let mut status = story.pump("before");
+    until(&mut status, |view| view.position == 10).await;
+    // Another name has acknowledged nothing, which is how the journal looks after such a kill.
+    story.append(11..=12).await;
+    until(&mut status, |view| view.position == 12).await;
+    let mut status = story.pump("after");
+    until(&mut status, |view| view.position == 12).await;
+    assert_eq!(story.delivered(), (1..=12).collect::<Vec<_>>());
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_another_journal_holds_nothing_back() {
+    let mut story = Story::begin().await;
+    let mut foreign = Vec::new();
+    codec::write_line(5, &codec::encode(&record(99)), &mut foreign);
+    fs::write(story.path(), &foreign).unwrap();
+    story.append(1..=6).await;
+    let mut status = story.pump("archive");
+    until(&mut status, |view| view.position == 6).await;
+    assert_eq!(story.delivered(), [99, 1, 2, 3, 4, 5, 6]);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_down_says_why_and_loses_nothing() {
+    let mut story = Story::begin().await;
+    let nowhere = story.directory.path().join("later");
+    story.append(1..=3).await;
+    let mut status = story.pump_to("archive", nowhere.join("records.jsonl"));
+    let view = until(&mut status, |view| view.attempts.retryable == 2).await;
+    assert!(!view.up);
+    assert_eq!(view.lag, 3);
+    assert_eq!(view.oldest_pending_at, Some("2026-11-20T13:59:00Z".parse().unwrap()));
+    let error = view.last_error.unwrap();
+    assert!(
+        error.starts_with("open ") && error.ends_with(": No such file or directory (os error 2)"),
+        "{error}"
+    );
+    fs::create_dir(&nowhere).unwrap();
+    let view = until(&mut status, |view| view.position == 3).await;
+    assert!(view.up && view.oldest_pending_at.is_none());
+    assert_eq!(fs::read_to_string(nowhere.join("records.jsonl")).unwrap().lines().count(), 3);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_down_holds_up_no_other() {
+    let mut story = Story::begin().await;
+    let mut down = story.pump_to("down", story.directory.path().join("none/records.jsonl"));
+    let mut up = story.pump("up");
+    story.append(1..=3).await;
+    until(&mut down, |view| !view.up).await;
+    until(&mut up, |view| view.position == 3).await;
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_delivers_what_the_journal_holds() {
+    let mut story = Story::begin().await;
+    let status = story.pump("archive");
+    story.append(1..=20_000).await;
+    story.end().await;
+    assert_eq!(story.delivered().len(), 20_000);
+    assert_eq!(status.view().position, 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_ever_for_a_sink_that_is_down() {
+    let mut story = Story::begin().await;
+    story.append(1..=3).await;
+    let mut status = story.pump_to("archive", story.directory.path().join("none/records.jsonl"));
+    until(&mut status, |view| !view.up).await;
+    let begun = tokio::time::Instant::now();
+    story.end().await;
+    assert!(begun.elapsed() < DRAIN_DEADLINE + Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_moved_away_is_made_anew_and_goes_on() {
+    let mut story = Story::begin().await;
+    let mut status = story.pump("archive");
+    story.append(1..=3).await;
+    until(&mut status, |view| view.position == 3).await;
+    fs::rename(story.path(), story.directory.path().join("moved")).unwrap();
+    story.append(4..=5).await;
+    until(&mut status, |view| view.position == 5).await;
+    assert_eq!(story.delivered(), [4, 5]);
+    story.end().await;
+}
