@@ -1,0 +1,102 @@
+//! The daemon as a process of its own, with a config as an operator writes it.
+
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{Read, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+};
+
+use anyhow::{Context, bail};
+
+use crate::{bmcs::Place, process};
+
+pub(crate) struct Daemon {
+    child: Child,
+    directory: PathBuf,
+    admin: SocketAddr,
+}
+
+impl Daemon {
+    /// Starts the daemon on these BMCs, with everything that it writes in `directory`.
+    pub(crate) fn start(places: &[Place], directory: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        // The port is free a moment later, unless somebody is very quick.
+        let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = directory.join("bmcwatch.toml");
+        std::fs::write(&config, text(places, directory, admin))?;
+        let child = Command::new(env!("CARGO_BIN_EXE_bmcwatch"))
+            .arg("--config")
+            .arg(&config)
+            .arg("run")
+            .stderr(File::create(directory.join("log"))?)
+            .spawn()
+            .context("start the daemon")?;
+        Ok(Self { child, directory: directory.to_owned(), admin })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where the file sink writes.
+    pub(crate) fn records(&self) -> PathBuf {
+        records(&self.directory)
+    }
+
+    /// One scrape; the bytes of its answer.
+    pub(crate) fn scrape(&self) -> anyhow::Result<usize> {
+        let mut connection = TcpStream::connect(self.admin).context("scrape the daemon")?;
+        connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer)?;
+        if !answer.starts_with(b"HTTP/1.1 200") {
+            bail!("a scrape was answered with something else than 200");
+        }
+        Ok(answer.len())
+    }
+
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        process::stop(&mut self.child)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // Something failed; what the daemon says of it is worth seeing.
+            drop(process::stop(&mut self.child));
+            let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            drop(writeln!(std::io::stderr(), "{log}"));
+        }
+    }
+}
+
+fn records(directory: &Path) -> PathBuf {
+    directory.join("records.jsonl")
+}
+
+fn text(places: &[Place], directory: &Path, admin: SocketAddr) -> String {
+    let (journal, records) = (directory.join("journal"), records(directory));
+    let mut text = format!(
+        "[journal]\ndirectory = \"{}\"\n\
+         [[sinks]]\nname = \"records\"\ntype = \"file\"\npath = \"{}\"\nmax_size = \"100GiB\"\n\
+         [admin]\nlisten = \"{admin}\"\n\
+         [log]\nlevel = \"warn\"\nformat = \"json\"\n\
+         [credentials.all]\nusername = \"root\"\npassword = \"0penBmc\"\n",
+        journal.display(),
+        records.display()
+    );
+    for (index, Place { address, pin }) in places.iter().enumerate() {
+        write!(
+            text,
+            "[[endpoints]]\nid = \"b{index}\"\naddress = \"{address}\"\ncredentials = \"all\"\n\
+             trust = \"pin:sha256/{pin}\"\nlabels = {{ rack = \"r{}\", site = \"fra1\" }}\n",
+            index / 32
+        )
+        .expect("a String takes every write");
+    }
+    text
+}

@@ -1,0 +1,205 @@
+//! What was measured, as a table for people and as JSON for comparing runs.
+
+#![expect(clippy::cast_precision_loss, reason = "numbers for people, far below 2^52")]
+
+use std::{io::Write, path::Path, process::Command, time::Duration};
+
+use anyhow::Context;
+use model::Clock;
+use serde_json::{Value, json};
+
+use crate::{asked::Asked, process::Usage};
+
+/// One side: the daemon or the floor.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Measured {
+    /// With one endpoint.
+    pub(crate) alone: Usage,
+    /// The moment when all streams were open.
+    pub(crate) connected: Usage,
+    pub(crate) connected_after: Duration,
+    pub(crate) connect_cpu: Duration,
+    /// When it was quiet again.
+    pub(crate) idle: Usage,
+    /// CPU per second of silence.
+    pub(crate) idle_cpu: Duration,
+    pub(crate) steady_cpu: Duration,
+    pub(crate) steady_events: usize,
+    pub(crate) latency_p50: Duration,
+    pub(crate) latency_p99: Duration,
+    pub(crate) burst_cpu: Duration,
+    pub(crate) burst_events: usize,
+    pub(crate) burst_took: Duration,
+    pub(crate) after_burst: Usage,
+    pub(crate) scrape_cpu: Duration,
+    pub(crate) scrape_bytes: usize,
+}
+
+/// The outcome of one run.
+pub(crate) struct Report {
+    pub(crate) asked: Asked,
+    pub(crate) watched: Measured,
+    pub(crate) floor: Measured,
+}
+
+/// What a number must not exceed.
+#[derive(Clone, Copy)]
+enum Budget {
+    None,
+    /// This much.
+    Value(f64),
+    /// So many times the floor of the same run.
+    Ratio(f64),
+}
+
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    of: fn(&Measured, &Asked) -> f64,
+    budget: Budget,
+    /// Whether the floor has such a number.
+    compared: bool,
+}
+
+const ROWS: &[Row] = &[
+    row("resident memory, one endpoint", "MiB", |m, _| m.alone.rss as f64 / 1024.0, Budget::Value(20.0)),
+    row("resident memory, all, idle", "MiB", |m, _| m.idle.rss as f64 / 1024.0, Budget::None),
+    row("  per idle streaming endpoint", "KiB", idle_memory, Budget::Ratio(1.5)),
+    row("  anonymous, per endpoint", "KiB", anonymous_memory, Budget::None),
+    row("  just connected, per endpoint", "KiB", |m, a| per_endpoint(m.connected.rss, m, a), Budget::None),
+    row("  after the burst, per endpoint", "KiB", |m, a| per_endpoint(m.after_burst.rss, m, a), Budget::None),
+    row("threads, idle", "", |m, _| m.idle.threads as f64, Budget::None),
+    row("connect, CPU per endpoint", "ms", connect_cpu, Budget::Value(1.0)),
+    row("all streaming after", "s", |m, _| m.connected_after.as_secs_f64(), Budget::Value(30.0)),
+    row("idle CPU, of a core", "%", |m, _| m.idle_cpu.as_secs_f64() * 100.0, Budget::Value(3.0)),
+    row("CPU per event at 2,000/s", "us", steady_cpu, Budget::Ratio(1.8)),
+    row("CPU per 10,000 events at 2,000/s", "s", |m, a| steady_cpu(m, a) / 100.0, Budget::None),
+    row("in the file, p50", "ms", |m, _| m.latency_p50.as_secs_f64() * 1e3, Budget::None),
+    row("in the file, p99", "ms", |m, _| m.latency_p99.as_secs_f64() * 1e3, Budget::Value(100.0)),
+    row("CPU per event in a burst", "us", burst_cpu, Budget::Ratio(2.5)),
+    row("events a second in a burst", "1/s", burst_rate, Budget::None),
+    Row { compared: false, ..row("a scrape, CPU", "ms", scrape_cpu, Budget::Value(20.0)) },
+    Row {
+        compared: false,
+        ..row("a scrape, size", "KiB", |m, _| m.scrape_bytes as f64 / 1024.0, Budget::None)
+    },
+];
+
+const PEER: &str = "For comparison, infra-controller's health service (measured elsewhere, no durability): 75 KiB per endpoint, \
+                    0.39-0.47 s CPU per 10,000 events.";
+
+const fn row(
+    name: &'static str,
+    unit: &'static str,
+    of: fn(&Measured, &Asked) -> f64,
+    budget: Budget,
+) -> Row {
+    Row { name, unit, of, budget, compared: true }
+}
+
+fn per_endpoint(rss: u64, measured: &Measured, asked: &Asked) -> f64 {
+    (rss as f64 - measured.alone.rss as f64) / (asked.endpoints.max(2) - 1) as f64
+}
+
+fn idle_memory(measured: &Measured, asked: &Asked) -> f64 {
+    per_endpoint(measured.idle.rss, measured, asked)
+}
+
+fn anonymous_memory(measured: &Measured, asked: &Asked) -> f64 {
+    (measured.idle.anonymous as f64 - measured.alone.anonymous as f64) / (asked.endpoints.max(2) - 1) as f64
+}
+
+fn connect_cpu(measured: &Measured, asked: &Asked) -> f64 {
+    measured.connect_cpu.as_secs_f64() * 1e3 / (asked.endpoints.max(2) - 1) as f64
+}
+
+fn steady_cpu(measured: &Measured, _: &Asked) -> f64 {
+    measured.steady_cpu.as_secs_f64() * 1e6 / measured.steady_events.max(1) as f64
+}
+
+fn burst_cpu(measured: &Measured, _: &Asked) -> f64 {
+    measured.burst_cpu.as_secs_f64() * 1e6 / measured.burst_events.max(1) as f64
+}
+
+fn burst_rate(measured: &Measured, _: &Asked) -> f64 {
+    measured.burst_events as f64 / measured.burst_took.as_secs_f64()
+}
+
+fn scrape_cpu(measured: &Measured, _: &Asked) -> f64 {
+    measured.scrape_cpu.as_secs_f64() * 1e3
+}
+
+impl Row {
+    /// The daemon's number, the floor's, and what the budget says of them.
+    fn values(&self, report: &Report) -> (f64, Option<f64>, Option<f64>, &'static str) {
+        let ours = (self.of)(&report.watched, &report.asked);
+        let floor = self.compared.then(|| (self.of)(&report.floor, &report.asked));
+        let limit = match self.budget {
+            Budget::None => None,
+            Budget::Value(value) => Some(value),
+            Budget::Ratio(ratio) => floor.map(|floor| floor * ratio),
+        };
+        let verdict = limit.map_or("", |limit| if ours <= limit { "ok" } else { "OVER" });
+        (ours, floor, limit, verdict)
+    }
+}
+
+impl Report {
+    pub(crate) fn print(&self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        let Asked { endpoints, seconds } = self.asked;
+        writeln!(
+            out,
+            "\n{endpoints} endpoints, {seconds} s at 2,000 events/s, a burst of {}",
+            self.watched.burst_events
+        )?;
+        writeln!(out, "every event is in the file exactly once\n")?;
+        writeln!(
+            out,
+            "| {:<34} | {:>9} | {:>9} | {:>5} | {:>9} | {:<4} |",
+            "", "bmcwatch", "floor", "ratio", "budget", ""
+        )?;
+        writeln!(out, "|{:-<36}|{0:->11}|{0:->11}|{0:->7}|{0:->11}|{0:-<6}|", "")?;
+        for row in ROWS {
+            let (ours, floor, limit, verdict) = row.values(self);
+            let ratio = floor.filter(|floor| *floor > 0.0).map(|floor| format!("{:.2}", ours / floor));
+            let name = format!("{}{}{}", row.name, if row.unit.is_empty() { "" } else { ", " }, row.unit);
+            let show = |value: Option<f64>| value.map(|value| format!("{value:.1}")).unwrap_or_default();
+            writeln!(
+                out,
+                "| {name:<34} | {:>9} | {:>9} | {:>5} | {:>9} | {verdict:<4} |",
+                show(Some(ours)),
+                show(floor),
+                ratio.unwrap_or_default(),
+                show(limit)
+            )?;
+        }
+        writeln!(out, "\n{PEER}")?;
+        Ok(())
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let rows: Vec<Value> = ROWS
+            .iter()
+            .map(|row| {
+                let (ours, floor, limit, verdict) = row.values(self);
+                json!({ "name": row.name.trim(), "unit": row.unit, "bmcwatch": ours, "floor": floor,
+                        "budget": limit, "verdict": verdict })
+            })
+            .collect();
+        let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output().ok();
+        let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let whole = json!({
+            "at": Clock::system().now().to_rfc3339(),
+            "commit": commit,
+            "cores": std::thread::available_parallelism().map_or(0, usize::from),
+            "endpoints": self.asked.endpoints,
+            "seconds": self.asked.seconds,
+            "rows": rows,
+        });
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).context("make the directory of the report")?;
+        }
+        std::fs::write(path, serde_json::to_vec_pretty(&whole)?).context("save the report")
+    }
+}

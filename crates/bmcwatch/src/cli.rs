@@ -1,0 +1,188 @@
+//! The command line: what can be asked of the program, and the commands that need no daemon.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage, 78 a config that cannot be used. What `run`, `demo`, `simulate` and
+//! `endpoints` do stands elsewhere.
+
+mod check;
+
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, PATH_DEFAULT};
+pub use check::{check_config, config_show};
+
+/// Exit code of a command that failed.
+pub const EXIT_FAILURE: u8 = 1;
+
+/// Most simulated endpoints of one process: each takes a port.
+const SIMULATED_MAX: u32 = 20_000;
+
+/// The version and the git revision that it was built from.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let revision = option_env!("BMCWATCH_REVISION").unwrap_or("unknown");
+    format!("{} (revision {revision})", env!("CARGO_PKG_VERSION"))
+});
+
+const EXAMPLES: &str = "\
+Examples:
+  bmcwatch demo                           32 simulated BMCs and the daemon on them; nothing to set up
+  bmcwatch check-config bmcwatch.toml     every problem of a config file, each with its place
+  bmcwatch --config bmcwatch.toml         watch the BMCs that it names
+  bmcwatch endpoints                      what the running daemon says of each BMC
+
+Exit codes:
+  0  done    1  failed    2  wrong usage    78  a config that cannot be used";
+
+/// Watches the event logs of Redfish BMCs.
+///
+/// bmcwatch watches thousands of Redfish BMCs and carries every hardware event that they log to where operators look,
+/// exactly once into its journal and at least once to every sink.
+#[derive(Debug, Parser)]
+#[command(name = "bmcwatch", version = VERSION.as_str(), after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The config file
+    #[arg(long, global = true, value_name = "PATH", default_value = PATH_DEFAULT)]
+    pub config: PathBuf,
+
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl Cli {
+    /// The config file, and what to do.
+    pub fn asked(self) -> (PathBuf, Command) {
+        (self.config, self.command.unwrap_or(Command::Run))
+    }
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Watch the BMCs of the config file (this is the default)
+    ///
+    /// Runs until SIGTERM or SIGINT, then closes its sessions on the BMCs and ends. SIGHUP reads the config file again;
+    /// a file with problems changes nothing.
+    #[command(after_help = "\
+Examples:
+  bmcwatch run --config /etc/bmcwatch/bmcwatch.toml
+  RUST_LOG=info,collect=debug bmcwatch run        more of the program's own log, for this start only")]
+    Run,
+    /// A simulated fleet and the daemon on it; nothing to set up
+    ///
+    /// Everything runs in this process and ends with it; no config file is read and nothing is left behind.
+    Demo(Demo),
+    /// Serve simulated BMCs over HTTPS, to try a config or another tool on
+    Simulate(Simulate),
+    /// Check config files and report every problem at once
+    ///
+    /// Prints `PATH: ok (N endpoints, M sinks)` for each file without problems, and every problem of the others to standard
+    /// error: line and column, the key, what is wrong, and the way out. Nothing is contacted. Exit code 78 when a file
+    /// has problems.
+    CheckConfig(CheckConfig),
+    /// Show the config
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What the running daemon says of each endpoint
+    ///
+    /// Asks the admin listener that the config file names.
+    #[command(after_help = "\
+Examples:
+  bmcwatch endpoints
+  bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml")]
+    Endpoints,
+}
+
+/// `bmcwatch config ...`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the effective config as TOML: every default filled in, passwords as ***
+    #[command(after_help = "\
+Examples:
+  bmcwatch config show
+  bmcwatch config show --config example/minimal.toml --no-secrets")]
+    Show(Show),
+}
+
+/// `bmcwatch config show`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Show {
+    /// Whether secrets are at hand.
+    #[command(flatten)]
+    pub secrets: Secrets,
+}
+
+/// `bmcwatch demo`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bmcwatch demo                               a table of records on the terminal, until Ctrl-C
+  bmcwatch demo --json --duration 30s | jq    JSON lines, for half a minute
+  bmcwatch demo --endpoints 1000 --seed 7     another fleet; the same seed gives the same one")]
+pub struct Demo {
+    /// Write records as JSON lines, also on a terminal
+    #[arg(long)]
+    pub json: bool,
+    /// How many simulated BMCs
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=i64::from(SIMULATED_MAX)))]
+    pub endpoints: u32,
+    /// Decides what the simulated BMCs do
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// End after this time, such as 30s or 5m; without it, at Ctrl-C
+    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+}
+
+/// `bmcwatch simulate`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bmcwatch simulate --endpoints 4             BMCs on 127.0.0.1:18000 to 127.0.0.4:18000, and a config for them
+  curl -k https://127.0.0.1:18000/redfish/v1/ what the first of them says")]
+pub struct Simulate {
+    /// How many simulated BMCs
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=i64::from(SIMULATED_MAX)))]
+    pub endpoints: u32,
+    /// Decides what the simulated BMCs do
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Address and port of the first BMC; the others take the addresses behind it; port 0 means any
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:18000")]
+    pub listen: SocketAddr,
+}
+
+/// `bmcwatch check-config`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bmcwatch check-config                             the file that the daemon would use
+  bmcwatch check-config --no-secrets example/*.toml away from the machine that has the secrets")]
+pub struct CheckConfig {
+    /// The files; without one, the file of --config
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Whether secrets are at hand.
+    #[command(flatten)]
+    pub secrets: Secrets,
+}
+
+/// Whether this is the machine that has the secrets of a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Secrets {
+    /// Do without password files and environment variables that are not here
+    ///
+    /// For use away from the machine that the file is for: password files are not read, and a variable that is not
+    /// set reads as "unset". Everything else is checked.
+    #[arg(long)]
+    no_secrets: bool,
+}
+
+impl Secrets {
+    /// The environment of this process, as far as it matters.
+    pub fn environment(self) -> Environment {
+        let environment = Environment::of_process();
+        if self.no_secrets { environment.without_secrets() } else { environment }
+    }
+}

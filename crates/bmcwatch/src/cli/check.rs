@@ -1,0 +1,65 @@
+//! `check-config` and `config show`. Nothing is contacted, nothing is changed.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::config::{Config, EXIT_CONFIG, Environment};
+
+/// Checks files and says of each that it is good, or what is wrong with it; answers the exit code.
+pub fn check_config(
+    paths: &[PathBuf],
+    environment: &Environment,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut code = 0;
+    for path in paths {
+        match Config::load(path, environment) {
+            Ok((config, warnings)) => {
+                for warning in warnings {
+                    writeln!(errors, "warning: {warning}")?;
+                }
+                let (endpoints, sinks) = (config.endpoints.len(), config.sinks.len());
+                writeln!(
+                    out,
+                    "{}: ok ({endpoints} {}, {sinks} {})",
+                    path.display(),
+                    plural("endpoint", endpoints),
+                    plural("sink", sinks)
+                )?;
+            }
+            Err(problems) => {
+                writeln!(errors, "{problems}")?;
+                let count = problems.list().len();
+                writeln!(errors, "{}: {count} {}", path.display(), plural("problem", count))?;
+                code = EXIT_CONFIG;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// Prints the effective config of a file; answers the exit code.
+pub fn config_show(
+    path: &Path,
+    environment: &Environment,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> io::Result<u8> {
+    match Config::load(path, environment) {
+        Ok((config, _)) => {
+            out.write_all(config.show().as_bytes())?;
+            Ok(0)
+        }
+        Err(problems) => {
+            writeln!(errors, "{problems}")?;
+            Ok(EXIT_CONFIG)
+        }
+    }
+}
+
+fn plural(noun: &str, count: usize) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}

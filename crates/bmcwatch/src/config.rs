@@ -1,0 +1,164 @@
+//! The config file: read whole, checked whole, every problem reported at once with its place and the way out.
+//!
+//! Loading is the same at start and at reload. Only this module reads the environment and files of secrets. Not here:
+//! what the settings do, and the defaults of the log section (crate `collect` has them).
+
+mod collectors;
+mod credentials;
+mod endpoints;
+mod environment;
+mod key;
+mod nearest;
+mod problem;
+mod quantity;
+mod reader;
+mod reference;
+mod service;
+mod share;
+mod show;
+mod sinks;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use collect::{Desired, EndpointSpec, LogSettings, Share};
+use toml::de::DeTable;
+
+pub use credentials::{Credentials, PasswordSource};
+pub use endpoints::EndpointConfig;
+pub use environment::Environment;
+pub use problem::{EXIT_CONFIG, Place, Problem, Problems, Warning};
+pub use reference::reference;
+pub use service::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig};
+pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
+
+use problem::Refusal;
+use reader::{Reader, Table};
+
+/// Where the config file is when `--config` does not say.
+pub const PATH_DEFAULT: &str = "/etc/bmcwatch/bmcwatch.toml";
+
+/// A larger file is not a config file; 10,000 endpoints with all their keys are 3 MiB.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// The effective config: every default filled in, every rule kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Every endpoint of the file, before `only` and `shard`; each id once.
+    pub endpoints: Vec<EndpointConfig>,
+    /// The logins, in the order of the file.
+    pub credentials: Vec<Credentials>,
+    /// Time between discovery passes.
+    pub interval: Duration,
+    /// Which of the endpoints this process takes.
+    pub share: Share,
+    /// `[collectors.logs]`.
+    pub logs: LogSettings,
+    /// `[journal]`.
+    pub journal: JournalConfig,
+    /// The sinks, each name once; never empty.
+    pub sinks: Vec<SinkConfig>,
+    /// `[admin]`.
+    pub admin: AdminConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
+    /// `[log]`.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Reads and checks a file, with the secrets that it refers to.
+    pub fn load(path: &Path, environment: &Environment) -> Result<(Self, Vec<Warning>), Problems> {
+        let text = read_file(path).map_err(|refusal| {
+            let Refusal { text, hint } = refusal;
+            Problems::new(vec![Problem {
+                file: path.to_owned(),
+                place: None,
+                key: String::new(),
+                text,
+                hint,
+            }])
+        })?;
+        Self::parse(path, &text, environment)
+    }
+
+    /// Checks a text as if it stood in `path`.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Warning>), Problems> {
+        let mut reader = Reader::new(path.to_owned(), text, environment);
+        let (values, mistakes) = DeTable::parse_recoverable(text);
+        for mistake in mistakes {
+            let offset = mistake.span().map_or(0, |span| span.start);
+            reader.problem(String::new(), offset, Refusal::new(format!("not TOML: {}", mistake.message())));
+        }
+        // What a broken file seems to say is not worth a second opinion.
+        if !reader.problems.is_empty() {
+            return Err(Problems::new(reader.problems));
+        }
+        let config = Self::read(&mut reader, values.get_ref());
+        if reader.problems.is_empty() {
+            Ok((config, reader.warnings))
+        } else {
+            Err(Problems::new(reader.problems))
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, values: &DeTable<'_>) -> Self {
+        let top = Table::top(reader, &key::TOP, values);
+        let credentials = credentials::read(reader, &top);
+        let (interval, share) = share::read(reader, &top);
+        Self {
+            endpoints: endpoints::read(reader, &top, &credentials.names, &credentials.list),
+            credentials: credentials.list,
+            interval,
+            share,
+            logs: collectors::read(reader, &top),
+            journal: service::journal(reader, &top),
+            sinks: sinks::read(reader, &top),
+            admin: service::admin(reader, &top),
+            metrics: service::metrics(reader, &top),
+            log: service::log(reader, &top),
+        }
+    }
+
+    /// What discovery is to make true: the endpoints that `only` and `shard` leave, and how they are collected.
+    pub fn desired(&self) -> Desired {
+        let taken = self.endpoints.iter().filter(|config| self.share.takes(&config.endpoint));
+        let specs = taken.map(|config| EndpointSpec {
+            endpoint: config.endpoint.clone(),
+            client: config.client.clone(),
+            log_mode: config.log_mode,
+        });
+        Desired { endpoints: specs.collect(), logs: self.logs.clone(), interval: self.interval }
+    }
+
+    /// The effective config as a TOML file, every default written out, passwords as `***`.
+    pub fn show(&self) -> String {
+        show::show(self)
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Refusal> {
+    let hint = || format!("is the path right? The default is {PATH_DEFAULT}; --config PATH names another");
+    let failed = |error: std::io::Error| Refusal::new(format!("cannot be read: {error}")).hint(hint());
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Refusal::new("is not a regular file").hint(hint()));
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(Refusal::new(format!("has {} bytes, more than {FILE_BYTES_MAX}", metadata.len())));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|_| Refusal::new("is not UTF-8 text"))
+}
+
+/// A path that is not empty.
+fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() { Err(Refusal::new("the path is empty")) } else { Ok(PathBuf::from(text)) }
+}

@@ -1,0 +1,182 @@
+//! `[[endpoints]]`: the BMCs to watch.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use collect::Mode;
+use model::{Endpoint, EndpointId};
+use redfish::{Address, AuthMode, ClientConfig, Trust};
+
+use super::{
+    collectors::MODES,
+    credentials::Credentials,
+    key,
+    nearest::suggest,
+    problem::Refusal,
+    reader::{Reader, Table},
+};
+
+/// The words of `auth`.
+pub(super) const AUTH_MODES: [(&str, AuthMode); 4] = [
+    ("auto", AuthMode::Auto),
+    ("session", AuthMode::Session),
+    ("basic", AuthMode::Basic),
+    ("none", AuthMode::None),
+];
+
+/// One endpoint of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointConfig {
+    /// What records say of it; the address as the operator wrote it.
+    pub endpoint: Arc<Endpoint>,
+    /// How to reach it.
+    pub client: ClientConfig,
+    /// The name of its credentials.
+    pub credentials: Option<String>,
+    /// Its own mode.
+    pub log_mode: Option<Mode>,
+}
+
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    top: &Table<'_>,
+    names: &[String],
+    credentials: &[Credentials],
+) -> Vec<EndpointConfig> {
+    let tables = top.tables(reader, "endpoints", &key::ENDPOINT);
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let by_name: BTreeMap<&str, &Credentials> =
+        credentials.iter().map(|one| (one.name.as_str(), one)).collect();
+    let mut endpoints = Vec::new();
+    let (mut ids, mut addresses) = (BTreeSet::new(), BTreeMap::new());
+    for table in tables {
+        let login = login(reader, &table, &known);
+        let Some(mut config) = one(reader, &table) else { continue };
+        if let Some(name) = login {
+            config.client.login = by_name.get(name.as_str()).map(|credentials| credentials.login.clone());
+            config.credentials = Some(name);
+        }
+        if !ids.insert(config.endpoint.id.clone()) {
+            let refusal = Refusal::new(format!(
+                "another endpoint has the id {:?} already",
+                config.endpoint.id.as_str()
+            ));
+            let at = if table.has("id") { "id" } else { "address" };
+            table.problem(reader, at, refusal.hint("give each endpoint an id of its own"));
+        } else if let Some(other) =
+            addresses.insert(config.client.address.to_string(), config.endpoint.id.clone())
+        {
+            let warning = Refusal::new(format!(
+                "the endpoint {:?} has the same address: the BMC is read twice",
+                other.as_str()
+            ));
+            table.warning(reader, "address", warning);
+        }
+        endpoints.push(config);
+    }
+    if endpoints.is_empty() && reader.problems.is_empty() {
+        let warning = Refusal::new("no endpoints: there is nothing to watch");
+        top.warning(reader, "endpoints", warning.hint("add [[endpoints]] with address = \"https://...\""));
+    }
+    endpoints
+}
+
+/// The name of the credentials, when it is a known one.
+fn login(reader: &mut Reader<'_>, table: &Table<'_>, known: &[&str]) -> Option<String> {
+    table.read(reader, "credentials", |name| match known {
+        _ if known.contains(&name) => Ok(name.to_owned()),
+        [] => Err(Refusal::new(format!("there are no credentials named {name:?}"))
+            .hint(format!("add a table [credentials.{name}] with username and password_file"))),
+        _ => Err(Refusal::new(format!("there are no credentials named {name:?}")).hint(suggest(name, known))),
+    })
+}
+
+/// Everything but the login.
+fn one(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<EndpointConfig> {
+    if !table.has("address") {
+        table.table_problem(
+            reader,
+            Refusal::new("an endpoint without an address").hint("add address = \"https://...\""),
+        );
+    }
+    let address =
+        table.read(reader, "address", |text| address(text).map(|address| (text.to_owned(), address)));
+    let id = table.read(reader, "id", |text| {
+        EndpointId::try_from(text).map_err(|error| Refusal::new(error.to_string()))
+    });
+    let trust = table.read(reader, "trust", trust).unwrap_or_default();
+    let auth = table.word(reader, "auth", &AUTH_MODES);
+    let labels = table.labels(reader, "labels").unwrap_or_default();
+    let log_mode = table.word(reader, "log_mode", &MODES);
+    check_login(reader, table, auth);
+    if trust == Trust::Insecure {
+        let warning =
+            Refusal::new("any certificate is believed: whoever sits on the path can read the password");
+        table.warning(reader, "trust", warning.hint("pin the key: trust = \"pin:sha256/...\""));
+    }
+    let (written, address) = address?;
+    if address.scheme() == "http" && auth != Some(AuthMode::None) {
+        let warning = Refusal::new("http sends the password in clear");
+        table.warning(reader, "address", warning.hint("write https://, or auth = \"none\""));
+    }
+    let id = match id {
+        Some(id) => id,
+        None if table.has("id") => return None,
+        None => default_id(&address).map_err(|refusal| table.problem(reader, "address", refusal)).ok()?,
+    };
+    let endpoint = Arc::new(Endpoint { id, address: written, labels });
+    let client = ClientConfig { address, trust, auth: auth.unwrap_or_default(), login: None };
+    Some(EndpointConfig { endpoint, client, credentials: None, log_mode })
+}
+
+fn check_login(reader: &mut Reader<'_>, table: &Table<'_>, auth: Option<AuthMode>) {
+    // With a mistyped word nothing can be said.
+    if auth.is_none() && table.has("auth") {
+        return;
+    }
+    match (auth.unwrap_or_default(), table.has("credentials")) {
+        (AuthMode::None, true) => {
+            let warning = Refusal::new("not used, because auth is \"none\"");
+            table.warning(reader, "credentials", warning.hint("take one of the two out"));
+        }
+        (mode @ (AuthMode::Auto | AuthMode::Session | AuthMode::Basic), false) => {
+            let refusal = Refusal::new(format!(
+                "auth {:?} needs credentials, and the endpoint has none",
+                auth_word(mode)
+            ));
+            table.table_problem(reader, refusal.hint("add credentials = \"NAME\", or auth = \"none\""));
+        }
+        _ => {}
+    }
+}
+
+/// The word of an auth mode.
+pub(super) fn auth_word(mode: AuthMode) -> &'static str {
+    AUTH_MODES.iter().find(|(_, known)| *known == mode).map(|(word, _)| *word).expect("every mode has a word")
+}
+
+fn address(text: &str) -> Result<Address, Refusal> {
+    // Not quoted: it may hold a password.
+    if text.contains('@') {
+        return Err(Refusal::new("an address holds no user name or password")
+            .hint("put them into a [credentials.NAME] table"));
+    }
+    text.parse().map_err(|error: redfish::AddressError| Refusal::new(error.to_string()))
+}
+
+fn trust(text: &str) -> Result<Trust, Refusal> {
+    text.parse().map_err(|error: redfish::TrustError| Refusal::new(error.to_string()))
+}
+
+/// Host and port, without a port that is the default of the scheme.
+fn default_id(address: &Address) -> Result<EndpointId, Refusal> {
+    let (host, port) = (address.host(), address.port());
+    let id = match (address.scheme(), port) {
+        ("https", 443) | ("http", 80) => host.to_owned(),
+        _ if host.contains(':') => format!("[{host}]:{port}"),
+        _ => format!("{host}:{port}"),
+    };
+    EndpointId::try_from(id).map_err(|error| Refusal::new(error.to_string()).hint("add id = \"...\""))
+}

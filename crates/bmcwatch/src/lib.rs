@@ -1,0 +1,95 @@
+//! The program: command line, config, logging, and the wiring of the crates that do the work.
+//!
+//! Only this crate reads the environment, files of secrets and signals.
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+mod descriptors;
+pub mod endpoints;
+pub mod logging;
+pub mod metrics;
+pub mod run;
+pub mod signals;
+pub mod simulate;
+pub mod systemd;
+
+use std::{
+    future::Future,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser;
+
+use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE};
+use config::{Config, EXIT_CONFIG, Environment};
+
+/// Threads of the runtime: 10,000 endpoints take less than one core, and each thread more costs memory (a heap of its own)
+/// and wake-ups between them.
+const WORKERS_MAX: usize = 4;
+
+/// A thread that writes to a reader that does not read is not waited for at the end.
+const RUNTIME_END: Duration = Duration::from_millis(200);
+
+/// The whole program: reads the command line, does what it says, answers the exit code. Wrong usage ends the process
+/// here, with code 2 and the reason on standard error.
+pub fn run_main() -> ExitCode {
+    let (config, command) = Cli::parse().asked();
+    let done = match command {
+        Command::CheckConfig(check) => {
+            let paths = if check.paths.is_empty() { vec![config] } else { check.paths };
+            let environment = check.secrets.environment();
+            said(cli::check_config(&paths, &environment, &mut io::stdout(), &mut io::stderr()))
+        }
+        Command::Config(ConfigCommand::Show(show)) => {
+            said(cli::config_show(&config, &show.secrets.environment(), &mut io::stdout(), &mut io::stderr()))
+        }
+        Command::Run => with_config(&config, |config, path, warnings| run::run(path, config, warnings)),
+        Command::Endpoints => with_config(&config, |config, _, _| endpoints::show(config.admin.listen)),
+        Command::Demo(demo) => block_on(demo::run(demo)),
+        Command::Simulate(simulate) => block_on(simulate::run(simulate)),
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => {
+            drop(writeln!(io::stderr(), "bmcwatch: {}", logging::Chain(error.as_ref())));
+            EXIT_FAILURE.into()
+        }
+    }
+}
+
+/// The exit code of a command that only writes. The reader of a pipe may have gone; then there is nobody to tell.
+fn said(done: io::Result<u8>) -> anyhow::Result<u8> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        done => Ok(done?),
+    }
+}
+
+/// Runs something that needs a config; one with problems is reported whole and nothing is started.
+fn with_config<'a, F, W>(path: &'a Path, work: F) -> anyhow::Result<u8>
+where
+    F: FnOnce(Config, &'a Path, Vec<config::Warning>) -> W,
+    W: Future<Output = anyhow::Result<()>>,
+{
+    match Config::load(path, &Environment::of_process()) {
+        Ok((config, warnings)) => block_on(work(config, path, warnings)),
+        Err(problems) => {
+            drop(writeln!(io::stderr(), "{problems}"));
+            Ok(EXIT_CONFIG)
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(RUNTIME_END);
+    done.map(|()| 0)
+}

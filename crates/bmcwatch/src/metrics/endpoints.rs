@@ -1,0 +1,148 @@
+//! Families about endpoints, rendered from the status board at each scrape: a removed endpoint's series go with it.
+//!
+//! Not here: counts over all endpoints that the collectors keep themselves (`collect::Metrics`).
+
+use std::collections::BTreeMap;
+
+use collect::{EndpointView, State};
+
+use super::text::{Text, Type};
+
+/// The reasons a downgrade can have; each is shown, also at 0, so that an alert never misses its series.
+const DOWNGRADE_REASONS: [&str; 2] = ["sse_not_available", "connect_failures"];
+
+/// All families about endpoints.
+pub(super) fn write(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
+    fleet(text, views, downgraded);
+    identity(text, views);
+    state(text, views);
+    streams(text, views);
+    counters(text, views);
+}
+
+fn fleet(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
+    let mut family = text.family("endpoints", Type::Gauge, "Endpoints by state.");
+    for state in State::ALL {
+        let count = views.iter().filter(|view| view.state == state).count();
+        family.sample(&[("state", state.as_str())], count);
+    }
+    let mut family = text.family(
+        "downgraded_endpoints",
+        Type::Gauge,
+        "Endpoints in mode auto that are polled because they cannot be streamed, by reason.",
+    );
+    let known = DOWNGRADE_REASONS.iter().map(|reason| (*reason, 0));
+    let all: BTreeMap<&str, usize> =
+        known.chain(downgraded.iter().map(|(reason, count)| (*reason, *count))).collect();
+    for (reason, count) in all {
+        family.sample(&[("reason", reason)], count);
+    }
+}
+
+fn identity(text: &mut Text<'_>, views: &[EndpointView]) {
+    let mut family = text.family("endpoint_info", Type::Gauge, "What an endpoint is, always 1.");
+    for view in views {
+        let labels = [
+            ("endpoint", view.endpoint.id.as_str()),
+            ("address", view.endpoint.address.as_str()),
+            ("vendor", view.vendor.as_deref().unwrap_or_default()),
+            ("product", view.product.as_deref().unwrap_or_default()),
+            ("redfish_version", view.redfish_version.as_deref().unwrap_or_default()),
+            ("mode", view.mode.as_str()),
+            ("tls", if view.insecure { "insecure" } else { "verified" }),
+        ];
+        family.sample(&labels, 1);
+    }
+}
+
+fn state(text: &mut Text<'_>, views: &[EndpointView]) {
+    let mut family = text.family(
+        "endpoint_up",
+        Type::Gauge,
+        "Whether the endpoint is being streamed or polled (1) or not (0).",
+    );
+    for view in views {
+        let up = matches!(view.state, State::Streaming | State::Polling);
+        family.sample(&[endpoint(view)], u8::from(up));
+    }
+    let mut family =
+        text.family("endpoint_state_info", Type::Gauge, "State of an endpoint and why, always 1.");
+    for view in views {
+        let reason = view.reason.as_deref().map_or("", slug);
+        family.sample(&[endpoint(view), ("state", view.state.as_str()), ("reason", reason)], 1);
+    }
+    let mut family = text.family(
+        "endpoint_last_success_timestamp_seconds",
+        Type::Gauge,
+        "When the endpoint last answered.",
+    );
+    for view in views {
+        family.time(&[endpoint(view)], view.last_success_at);
+    }
+    let mut family = text.family(
+        "endpoint_last_event_timestamp_seconds",
+        Type::Gauge,
+        "When the newest record of the endpoint was made.",
+    );
+    for view in views {
+        family.time(&[endpoint(view)], view.last_event_at);
+    }
+}
+
+fn streams(text: &mut Text<'_>, views: &[EndpointView]) {
+    let mut family =
+        text.family("stream_connected", Type::Gauge, "Whether the event stream of the endpoint is open.");
+    for view in views {
+        family.sample(&[endpoint(view)], u8::from(view.state == State::Streaming));
+    }
+    let mut family = text.family(
+        "stream_reconnections_total",
+        Type::Counter,
+        "Openings of the event stream after the first.",
+    );
+    for view in views {
+        family.sample(&[endpoint(view)], view.reconnections);
+    }
+    let mut family =
+        text.family("stream_items_processed_total", Type::Counter, "Items that came on the event stream.");
+    for view in views {
+        family.sample(&[endpoint(view)], view.stream_items);
+    }
+    let mut family = text.family(
+        "stream_errors_total",
+        Type::Counter,
+        "Failures to open or keep the event stream, by reason.",
+    );
+    for view in views {
+        for (reason, count) in &view.stream_errors {
+            family.sample(&[endpoint(view), ("reason", reason)], count);
+        }
+    }
+}
+
+fn counters(text: &mut Text<'_>, views: &[EndpointView]) {
+    let mut family =
+        text.family("endpoint_events_total", Type::Counter, "Records made of what the endpoint reported.");
+    for view in views {
+        family.sample(&[endpoint(view)], view.records);
+    }
+    let mut family = text.family(
+        "endpoint_failures_total",
+        Type::Counter,
+        "Requests to the endpoint that failed, by reason.",
+    );
+    for view in views {
+        for (reason, count) in &view.failures {
+            family.sample(&[endpoint(view), ("reason", reason)], count);
+        }
+    }
+}
+
+fn endpoint(view: &EndpointView) -> (&'static str, &str) {
+    ("endpoint", view.endpoint.id.as_str())
+}
+
+/// The word before the colon: what follows it is free text, which must not become a label.
+fn slug(reason: &str) -> &str {
+    reason.split(':').next().unwrap_or_default().trim()
+}

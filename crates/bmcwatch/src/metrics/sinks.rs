@@ -1,0 +1,67 @@
+//! Families about sinks, rendered from their status at each scrape.
+
+use sink::SinkView;
+
+use super::text::{Text, Type};
+
+/// All families about sinks.
+pub(super) fn write(text: &mut Text<'_>, sinks: &[SinkView]) {
+    let mut family = text.family("sink_up", Type::Gauge, "Whether the last delivery to the sink succeeded.");
+    for sink in sinks {
+        family.sample(&[name(sink), ("type", sink.kind)], u8::from(sink.up));
+    }
+    let mut family =
+        text.family("sink_cursor_sequence", Type::Gauge, "Position up to which the sink has acknowledged.");
+    for sink in sinks {
+        family.sample(&[name(sink)], sink.position);
+    }
+    let mut family =
+        text.family("sink_lag_events", Type::Gauge, "Records that the sink has not acknowledged yet.");
+    for sink in sinks {
+        family.sample(&[name(sink)], sink.lag);
+    }
+    let mut family = text.family(
+        "sink_oldest_pending_timestamp_seconds",
+        Type::Gauge,
+        "While deliveries fail: when the oldest record that waits was observed.",
+    );
+    for sink in sinks {
+        family.time(&[name(sink)], sink.oldest_pending_at);
+    }
+    let mut family = text.family(
+        "sink_last_success_timestamp_seconds",
+        Type::Gauge,
+        "When the sink last acknowledged records.",
+    );
+    for sink in sinks {
+        family.time(&[name(sink)], sink.last_success_at);
+    }
+    counters(text, sinks);
+}
+
+fn counters(text: &mut Text<'_>, sinks: &[SinkView]) {
+    let mut family =
+        text.family("sink_delivered_events_total", Type::Counter, "Records that the sink has taken.");
+    for sink in sinks {
+        family.sample(&[name(sink)], sink.delivered);
+    }
+    let mut family = text.family("sink_attempts_total", Type::Counter, "Deliveries to the sink by result.");
+    for sink in sinks {
+        let attempts = sink.attempts;
+        family.sample(&[name(sink), ("result", "success")], attempts.success);
+        family.sample(&[name(sink), ("result", "retryable")], attempts.retryable);
+        family.sample(&[name(sink), ("result", "permanent")], attempts.permanent);
+    }
+    let mut family = text.family(
+        "sink_dropped_events_total",
+        Type::Counter,
+        "Records that the sink will never get, by reason.",
+    );
+    for sink in sinks {
+        family.sample(&[name(sink), ("reason", "expired")], sink.expired);
+    }
+}
+
+fn name(sink: &SinkView) -> (&'static str, &str) {
+    ("sink", sink.name.as_str())
+}

@@ -1,0 +1,127 @@
+//! The text exposition format of Prometheus (version 0.0.4), written straight to a string.
+//!
+//! Series of 10,000 endpoints cost milliseconds this way; through a registry they cost ten times that and stay in
+//! memory. Not here: which series there are (`endpoints`, `journal`, `sinks`).
+
+use std::fmt::{Display, Write};
+
+use chrono::{DateTime, Utc};
+
+/// A page that grows. Every family begins with its HELP and TYPE lines.
+#[derive(Debug)]
+pub(super) struct Text<'a> {
+    prefix: &'a str,
+    out: String,
+}
+
+/// The type of a family.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Type {
+    Counter,
+    Gauge,
+}
+
+impl<'a> Text<'a> {
+    /// An empty page whose families are called `prefix_...`.
+    pub(super) fn new(prefix: &'a str) -> Self {
+        Self { prefix, out: String::new() }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    /// Begins a family. Its samples must follow before the next family begins.
+    pub(super) fn family(&mut self, name: &'static str, kind: Type, help: &str) -> Family<'_> {
+        let kind = match kind {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+        };
+        let prefix = self.prefix;
+        self.push(format_args!("# HELP {prefix}_{name} {help}\n# TYPE {prefix}_{name} {kind}\n"));
+        Family { prefix, name, out: &mut self.out }
+    }
+
+    fn push(&mut self, text: std::fmt::Arguments<'_>) {
+        self.out.write_fmt(text).expect("a String takes every write");
+    }
+}
+
+/// One family, to which samples are added.
+#[derive(Debug)]
+pub(super) struct Family<'a> {
+    prefix: &'a str,
+    name: &'static str,
+    out: &'a mut String,
+}
+
+impl Family<'_> {
+    /// Adds a sample.
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.out.push_str(self.prefix);
+        self.out.push('_');
+        self.out.push_str(self.name);
+        let mut before = '{';
+        for (name, text) in labels {
+            self.out.push(before);
+            self.out.push_str(name);
+            self.out.push_str("=\"");
+            escape(text, self.out);
+            self.out.push('"');
+            before = ',';
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        writeln!(self.out, " {value}").expect("a String takes every write");
+    }
+
+    /// Adds a sample that says a time, in seconds since 1970; nothing when there is none.
+    pub(super) fn time(&mut self, labels: &[(&str, &str)], at: Option<DateTime<Utc>>) {
+        if let Some(at) = at {
+            let millis = at.timestamp_millis();
+            self.sample(labels, format_args!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000)));
+        }
+    }
+}
+
+/// A label value as the format wants it: backslash, quote and line feed escaped. Other control characters, which a BMC
+/// may put into its vendor or product, are dropped: no reader of the page needs them.
+fn escape(text: &str, out: &mut String) {
+    // Nearly every value is plain: copying it whole is what makes a page of megabytes cheap.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_label_value_stays_inside_its_quotes() {
+        let mut text = Text::new("p");
+        text.family("x", Type::Gauge, "Help.").sample(&[("a", "q\"b\\n\nx\ty\u{7}"), ("b", "é")], 1);
+        let expected = "# HELP p_x Help.\n# TYPE p_x gauge\np_x{a=\"q\\\"b\\\\n\\nxy\",b=\"é\"} 1\n";
+        assert_eq!(text.finish(), expected);
+    }
+
+    #[test]
+    fn a_time_is_in_seconds_and_absent_when_unknown() {
+        let mut text = Text::new("p");
+        let mut family = text.family("t_seconds", Type::Gauge, "Help.");
+        family.time(&[], Some("2026-11-20T14:02:09.304Z".parse().unwrap()));
+        family.time(&[("a", "b")], None);
+        assert!(text.finish().ends_with("\np_t_seconds 1795183329.304\n"));
+    }
+}

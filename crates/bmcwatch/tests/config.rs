@@ -1,0 +1,300 @@
+//! Config files as operators write them: the examples load, defaults are one, a shown config loads again, and every
+//! bad file gives exactly its messages.
+//!
+//! `UPDATE_GOLDEN=1` rewrites the expected texts; read the diff.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bmcwatch::config::{Config, Environment, Problems, SinkKind, Warning, reference};
+use collect::{LogSettings, Mode, RetrySse};
+
+const MINIMAL: &str = "[[endpoints]]\naddress = \"https://10.0.17.12\"\nauth = \"none\"\n";
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    Environment::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+}
+
+fn parse(text: &str) -> Result<(Config, Vec<Warning>), Problems> {
+    Config::parse(Path::new("test.toml"), text, &environment(&[("PASSWORD", "s3cret"), ("NODE_NAME", "n1")]))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(directory)
+        .expect("the directory is there")
+        .map(|entry| entry.expect("it is readable").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    paths.sort();
+    paths
+}
+
+/// Compares with a committed text, or rewrites it.
+fn golden(path: &Path, actual: &str) {
+    #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+    if env::var("UPDATE_GOLDEN").is_ok() {
+        fs::write(path, actual).expect("the file is writable");
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert!(expected == actual, "{} differs (UPDATE_GOLDEN=1 rewrites it); now:\n{actual}", path.display());
+}
+
+#[test]
+fn every_bad_file_gives_exactly_its_messages() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/bad");
+    let paths = files(&directory);
+    assert!(paths.len() >= 25, "{} bad files", paths.len());
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = Path::new(path.file_name().unwrap());
+        let outcome = Config::parse(name, &text, &environment(&[("PASSWORD", "s3cret"), ("EMPTY", "")]));
+        let problems = outcome.expect_err(&path.display().to_string());
+        golden(&path.with_extension("txt"), &format!("{problems}\n"));
+    }
+}
+
+#[test]
+fn every_example_passes_away_from_the_machine_that_it_is_for() {
+    let paths = files(&root().join("example"));
+    assert!(paths.len() >= 4);
+    for path in paths {
+        let nothing = environment(&[]).without_secrets();
+        let (config, warnings) =
+            Config::load(&path, &nothing).unwrap_or_else(|problems| panic!("{problems}"));
+        let keys: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
+        // A pod's listener must leave loopback; that it is open is said, and nothing else.
+        let expected: &[&str] = if path.ends_with("kubernetes.toml") { &["admin.listen"] } else { &[] };
+        assert_eq!(keys, expected, "{}", path.display());
+        assert!(!config.endpoints.is_empty());
+    }
+}
+
+#[test]
+fn the_teaching_example_writes_out_the_defaults() {
+    let path = root().join("example/bmcwatch.toml");
+    let (config, _) = Config::load(&path, &environment(&[]).without_secrets()).unwrap();
+    let (default, _) = parse(MINIMAL).unwrap();
+    assert_eq!(config.logs, default.logs);
+    assert_eq!(config.journal, default.journal);
+    assert_eq!(config.admin, default.admin);
+    assert_eq!(config.metrics, default.metrics);
+    assert_eq!(config.log, default.log);
+    assert_eq!(config.interval, default.interval);
+}
+
+#[test]
+fn a_minimal_file_gets_the_defaults_of_the_collectors() {
+    let (config, warnings) = parse(MINIMAL).unwrap();
+    assert_eq!(warnings, []);
+    let desired = config.desired();
+    assert_eq!(desired.logs, LogSettings::default());
+    assert_eq!(desired.interval, collect::DISCOVERY_INTERVAL);
+    assert_eq!(desired.endpoints.len(), 1);
+    assert_eq!(desired.endpoints[0].endpoint.id.as_str(), "10.0.17.12");
+    assert_eq!(desired.endpoints[0].endpoint.address, "https://10.0.17.12");
+    assert_eq!(config.sinks.len(), 1);
+    assert_eq!(config.sinks[0].kind, SinkKind::Stdout);
+}
+
+#[test]
+fn the_id_of_an_endpoint_is_its_address_without_scheme_and_default_port() {
+    for (address, id) in [
+        ("https://bmc.example", "bmc.example"),
+        ("https://bmc.example:443", "bmc.example"),
+        ("https://bmc.example:8443", "bmc.example:8443"),
+        ("http://10.0.0.1:80/", "10.0.0.1"),
+        ("https://[fd00::12]", "fd00::12"),
+        ("https://[fd00::12]:8443", "[fd00::12]:8443"),
+    ] {
+        let text = format!("[[endpoints]]\naddress = \"{address}\"\nauth = \"none\"\n");
+        assert_eq!(parse(&text).unwrap().0.endpoints[0].endpoint.id.as_str(), id, "{address}");
+    }
+}
+
+#[test]
+fn only_takes_the_endpoints_of_this_node() {
+    let text = "
+        discovery.only = { node = \"${NODE_NAME}\" }
+        [[endpoints]]
+        address = \"https://a\"
+        auth = \"none\"
+        labels = { node = \"n1\" }
+        [[endpoints]]
+        address = \"https://b\"
+        auth = \"none\"
+        labels = { node = \"n2\" }";
+    let (config, _) = parse(text).unwrap();
+    let desired = config.desired();
+    let taken: Vec<&str> = desired.endpoints.iter().map(|spec| spec.endpoint.id.as_str()).collect();
+    assert_eq!((config.endpoints.len(), &taken[..]), (2, &["a"][..]));
+}
+
+#[test]
+fn every_setting_of_the_logs_is_read() {
+    let text = "
+        [collectors.logs]
+        mode = \"periodic\"
+        initial_history = \"all\"
+        reconcile_interval = \"1h\"
+        exclude_services = []
+        [collectors.logs.periodic]
+        logs_collection_interval = \"1m\"
+        state_refresh_interval = \"2m\"
+        logs_state_file = \"/tmp/{machine_id}.json\"
+        [collectors.logs.auto]
+        sse_not_available_threshold = 2
+        connect_failure_window = \"3m\"
+        connect_failure_threshold = 4
+        min_stream_lifetime = \"5s\"
+        retry_sse_after = \"never\"
+        retry_sse_max = \"6m\"
+        [collectors.logs.sse]
+        initial_backoff = \"7s\"
+        max_backoff = \"8s\"
+        idle_timeout = \"9s\"";
+    let logs = parse(text).unwrap().0.logs;
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    assert_eq!((logs.mode, logs.initial_history), (Mode::Periodic, collect::History::All));
+    assert_eq!((logs.reconcile_interval, logs.exclude_services), (minutes(60), vec![]));
+    assert_eq!(logs.periodic.logs_collection_interval, minutes(1));
+    assert_eq!(logs.periodic.state_refresh_interval, minutes(2));
+    assert_eq!(logs.periodic.logs_state_file.as_deref(), Some(Path::new("/tmp/{machine_id}.json")));
+    assert_eq!((logs.auto.sse_not_available_threshold, logs.auto.connect_failure_threshold), (2, 4));
+    assert_eq!((logs.auto.connect_failure_window, logs.auto.retry_sse_max), (minutes(3), minutes(6)));
+    assert_eq!(logs.auto.min_stream_lifetime, Duration::from_secs(5));
+    assert_eq!(logs.auto.retry_sse_after, RetrySse::Never);
+    let sse = [logs.sse.initial_backoff, logs.sse.max_backoff, logs.sse.idle_timeout];
+    assert_eq!(sse, [7, 8, 9].map(Duration::from_secs));
+}
+
+#[test]
+fn a_shown_config_loads_again_as_the_same_config() {
+    for path in files(&root().join("example")) {
+        let nothing = || environment(&[]).without_secrets();
+        let (config, _) = Config::load(&path, &nothing()).unwrap();
+        let shown = config.show();
+        let again = Config::parse(Path::new("shown"), &shown, &nothing())
+            .unwrap_or_else(|problems| panic!("{problems}\n{shown}"));
+        assert_eq!(again.0.show(), shown);
+        assert_eq!(again.0, config, "{}", path.display());
+    }
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    let text = "
+        [credentials.a]
+        username = \"u\"
+        password = \"hunter2\"
+        [credentials.b]
+        username = \"u\"
+        password_env = \"PASSWORD\"";
+    let (config, warnings) = parse(text).unwrap();
+    assert_eq!(config.credentials[0].login.password.expose(), "hunter2");
+    assert_eq!(config.credentials[1].login.password.expose(), "s3cret");
+    let seen = format!("{} {config:?} {warnings:?}", config.show());
+    assert!(seen.contains("password = \"***\"") && seen.contains("password_env = \"PASSWORD\""));
+    assert!(!seen.contains("hunter2") && !seen.contains("s3cret"), "{seen}");
+}
+
+#[test]
+fn what_works_and_should_be_looked_at_is_warned_about() {
+    let text = "
+        log.level = \"info\"
+        [[endpoints]]
+        address = \"http://a\"
+        credentials = \"c\"
+        trust = \"insecure\"
+        [credentials.c]
+        username = \"u\"
+        password = \"hunter2\"
+        [[endpoints]]
+        id = \"again\"
+        address = \"http://a\"
+        credentials = \"c\"
+        auth = \"none\"";
+    let pairs = [("RUST_LOG", "inof")];
+    let (config, warnings) = Config::parse(Path::new("test.toml"), text, &environment(&pairs)).unwrap();
+    let keys: Vec<&str> = warnings.iter().map(|warning| warning.key.as_str()).collect();
+    let expected = [
+        "credentials.c.password",
+        "endpoints[0].trust",
+        "endpoints[0].address",
+        "endpoints[1].credentials",
+        "endpoints[1].address",
+        "log.level",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(config.log.level, "info");
+    assert_eq!(parse("").unwrap().1[0].text, "no endpoints: there is nothing to watch");
+}
+
+#[test]
+fn the_environment_may_set_the_level_of_the_log() {
+    let (config, _) =
+        Config::parse(Path::new("x"), MINIMAL, &environment(&[("RUST_LOG", "warn,collect=trace")])).unwrap();
+    assert_eq!(config.log.level, "warn,collect=trace");
+}
+
+#[test]
+fn a_password_file_is_read_where_it_is_private_and_refused_where_others_can_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("dell");
+    fs::write(&file, "s3cret\n").unwrap();
+    let load = |written: &str, pairs: &[(&str, &str)]| {
+        let text = format!("[credentials.a]\nusername = \"u\"\npassword_file = \"{written}\"\n");
+        let outcome = Config::parse(Path::new("x"), &text, &environment(pairs));
+        outcome
+            .map(|(config, _)| config.credentials[0].login.password.expose().to_owned())
+            .map_err(|problems| problems.list()[0].text.clone())
+    };
+    let path = file.display().to_string();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
+    assert_eq!(load(&path, &[]), Err(format!("{path} is open to others (mode 0604)")));
+    // What systemd puts into its directory is private to the service, whatever the mode says.
+    let here = directory.path().display().to_string();
+    let credentials = [("CREDENTIALS_DIRECTORY", here.as_str())];
+    assert_eq!(load("dell", &credentials), Ok("s3cret".to_owned()));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(load(&path, &[]), Ok("s3cret".to_owned()));
+    assert!(load("dell", &[]).unwrap_err().contains("relative path"));
+    assert!(load("hpe", &credentials).unwrap_err().contains("cannot be read"));
+    assert!(load(&here, &[]).unwrap_err().contains("not a regular file"));
+}
+
+#[test]
+fn a_way_out_of_the_credentials_directory_does_not_escape_the_check_of_the_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("credentials");
+    fs::create_dir(&inside).unwrap();
+    let file = directory.path().join("open");
+    fs::write(&file, "s3cret").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let variables = [("CREDENTIALS_DIRECTORY", inside.to_str().unwrap())];
+    let text = "[credentials.a]\nusername = \"u\"\npassword_file = \"../open\"\n";
+    let problems = Config::parse(Path::new("x"), text, &environment(&variables)).unwrap_err();
+    assert!(problems.list()[0].text.contains("open to others"), "{problems}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_problem() {
+    let problems =
+        Config::load(Path::new("/nowhere/bmcwatch.toml"), &Environment::of(BTreeMap::new())).unwrap_err();
+    let text = problems.to_string();
+    assert!(text.starts_with("/nowhere/bmcwatch.toml: cannot be read: "), "{text}");
+    assert!(text.contains("hint: is the path right?"), "{text}");
+}
+
+#[test]
+fn the_reference_is_what_the_program_says() {
+    golden(&root().join("docs/CONFIGURATION.md"), &reference());
+}

@@ -1,0 +1,17 @@
+//! The real program as a child process, on real sockets with TLS, against simulated BMCs in this process, in real time.
+//!
+//! One binary, so that the stories run side by side: most of their time is waiting. What can be told in virtual time is
+//! told elsewhere; here is what only a process can show: kills, signals, exit codes, files, certificates, standard error.
+
+mod commands;
+mod daemon;
+mod home;
+mod kill;
+mod lab;
+mod ledger;
+mod lifecycle;
+mod notify;
+mod recordings;
+mod refuse;
+mod secrets;
+mod starting;

@@ -1,0 +1,209 @@
+//! The whole metrics page against a golden file, for a fixed fleet, and its names against `docs/METRICS.md`.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p bmcwatch --test metrics_page` rewrites the file; then read the diff.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bmcwatch::metrics::{Metrics, Snapshot, Writable};
+use collect::{EndpointView, Mode, State};
+use journal::Stat;
+use model::{Endpoint, EndpointId};
+use sink::{Attempts, SinkView};
+
+fn endpoint(id: &str) -> Arc<Endpoint> {
+    let id = EndpointId::try_from(id).unwrap();
+    Arc::new(Endpoint { address: format!("https://{id}.example"), id, labels: BTreeMap::new() })
+}
+
+fn streaming() -> EndpointView {
+    EndpointView {
+        endpoint: endpoint("r17-u12"),
+        state: State::Streaming,
+        mode: Mode::Auto,
+        reason: None,
+        since: "2026-11-20T14:00:00Z".parse().unwrap(),
+        last_error: None,
+        last_error_at: None,
+        last_success_at: Some("2026-11-20T14:02:11.304Z".parse().unwrap()),
+        last_event_at: Some("2026-11-20T14:02:09Z".parse().unwrap()),
+        next_try_at: None,
+        next_stream_try_at: None,
+        insecure: false,
+        records: 1024,
+        reconnections: 2,
+        stream_items: 980,
+        failures: [("timeout", 1)].into(),
+        stream_errors: [("ended", 2), ("timeout", 1)].into(),
+        vendor: Some("Dell".to_owned()),
+        product: Some("Integrated \"Dell\" Remote Access Controller".to_owned()),
+        redfish_version: Some("1.17.0".to_owned()),
+    }
+}
+
+fn downgraded() -> EndpointView {
+    EndpointView {
+        endpoint: endpoint("r17-u13"),
+        state: State::Polling,
+        reason: Some("sse_not_available: the event stream answers 404".to_owned()),
+        insecure: true,
+        stream_errors: [("not_available", 1)].into(),
+        ..streaming()
+    }
+}
+
+fn never_seen() -> EndpointView {
+    EndpointView {
+        endpoint: endpoint("r17-u14"),
+        state: State::AuthFailed,
+        mode: Mode::Periodic,
+        reason: Some("auth: the credentials were refused".to_owned()),
+        last_success_at: None,
+        last_event_at: None,
+        records: 0,
+        reconnections: 0,
+        stream_items: 0,
+        failures: [("auth", 2)].into(),
+        stream_errors: BTreeMap::new(),
+        vendor: None,
+        product: None,
+        redfish_version: None,
+        ..streaming()
+    }
+}
+
+fn sinks() -> [SinkView; 2] {
+    let mut archive = SinkView::new("archive".to_owned(), "file");
+    archive.position = 48_000;
+    archive.lag = 211;
+    archive.up = false;
+    archive.last_success_at = Some("2026-11-20T14:01:00Z".parse().unwrap());
+    archive.oldest_pending_at = Some("2026-11-20T14:01:02.5Z".parse().unwrap());
+    archive.delivered = 47_000;
+    archive.expired = 3;
+    archive.attempts = Attempts { success: 900, retryable: 4, permanent: 0 };
+    [archive, SinkView::new("stdout".to_owned(), "stdout")]
+}
+
+fn page() -> String {
+    let metrics = Metrics::new("bmcwatch").unwrap();
+    metrics.config_loaded(0xfedc_ba98_7654_3210, "2026-11-20T14:00:00.25Z".parse().unwrap());
+    let stat = Stat {
+        head: 48_211,
+        oldest: 101,
+        records: 48_111,
+        bytes: 50_000_000,
+        file_bytes: 61_000_000,
+        keys: 60_000,
+        commits: 9_000,
+        failed_commits: 1,
+        committed_items: 52_000,
+        last_commit: Duration::from_millis(4),
+        total_commit: Duration::from_millis(36_500),
+        readers: Vec::new(),
+        pruned_delivered: 97,
+        pruned_undelivered: 3,
+    };
+    let snapshot = Snapshot {
+        endpoints: &[streaming(), downgraded(), never_seen()],
+        downgraded: &[("sse_not_available", 1)].into(),
+        journal: Some(&stat),
+        writable: Writable::Yes,
+        sinks: &sinks(),
+        log_messages: &[("error", 0), ("warn", 3), ("info", 40)],
+    };
+    let page = metrics.render(&snapshot).unwrap();
+    // What depends on the machine and the build stays out of the golden file.
+    let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let fixed = |line: &str| match line.strip_prefix("process_") {
+        Some(rest) => format!("process_{} 0\n", rest.split(' ').next().unwrap()),
+        None => {
+            format!("{}\n", line.replace(&target, "TARGET").replace(env!("CARGO_PKG_VERSION"), "VERSION"))
+        }
+    };
+    page.lines().map(fixed).collect()
+}
+
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+#[test]
+fn the_page_is_the_golden_one() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/metrics.txt");
+    let page = page();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &page).unwrap();
+    }
+    let expected = fs::read_to_string(&golden).unwrap();
+    for (line, (have, want)) in page.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(have, want, "line {}", line + 1);
+    }
+    assert_eq!(page.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn every_family_is_named_once_and_has_help_and_type_before_its_samples() {
+    let mut seen = BTreeSet::new();
+    let mut current = String::new();
+    for line in page().lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            current = rest.split(' ').next().unwrap().to_owned();
+            assert!(seen.insert(current.clone()), "{current} comes twice");
+            assert!(rest.len() > current.len() + 5, "{current} has no help");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            assert_eq!(rest.split(' ').next().unwrap(), current);
+        } else {
+            assert_eq!(line.split(['{', ' ']).next().unwrap(), current);
+        }
+    }
+}
+
+/// The first column of the tables, without the prefix: a name per row.
+fn documented(section: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(project("docs/METRICS.md")).unwrap();
+    let rows =
+        text.split("\n## ").find(|part| part.starts_with(section)).expect("the section exists").lines();
+    rows.filter_map(|row| row.strip_prefix("| `"))
+        .map(|row| row.split('`').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_family_of_the_page_is_documented_and_the_reverse() {
+    let page = page();
+    let names = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: BTreeSet<String> = names
+        .map(|line| line.split(' ').next().unwrap())
+        .map(|name| name.strip_prefix("bmcwatch_").unwrap_or(name).to_owned())
+        .collect();
+    let sections = ["The program", "Endpoints", "Streams", "The journal", "Sinks", "The process"];
+    let documented: BTreeSet<String> = sections.into_iter().flat_map(documented).collect();
+    assert_eq!(names.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new(), "not documented");
+    assert_eq!(documented.difference(&names).collect::<Vec<_>>(), Vec::<&String>::new(), "not on the page");
+}
+
+/// A family with labels is not on a page before its first event, so the registry is asked whether it knows the name.
+#[test]
+fn every_documented_family_about_collecting_is_registered_and_the_reverse() {
+    let metrics = Metrics::new("bmcwatch").unwrap();
+    collect::Metrics::register(metrics.registry()).unwrap();
+    let documented = documented("Collecting");
+    for name in &documented {
+        let twin = prometheus::IntGauge::new(name.as_str(), "Same name.").unwrap();
+        let refused = metrics.registry().register(Box::new(twin)).is_err();
+        assert!(refused, "{name} is documented and not registered");
+    }
+    let program = self::documented("The program");
+    for family in metrics.registry().gather() {
+        let name = family.name().strip_prefix("bmcwatch_").unwrap();
+        assert!(documented.contains(name) || program.contains(name), "{name} is not documented");
+    }
+}

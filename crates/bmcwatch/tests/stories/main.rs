@@ -1,0 +1,17 @@
+//! Stories of whole fleets in virtual time: the collectors of production against simulated BMCs, with every fault that the
+//! stories name. No sockets, no real time, no sleep that takes any.
+//!
+//! Each story ends with the promise: nothing lost, nothing twice.
+
+mod continuity;
+mod downgrades;
+mod hiccups;
+mod histories;
+mod lifecycle;
+mod lines;
+mod program;
+mod recoveries;
+mod silence;
+mod streaming;
+mod wire;
+mod world;

@@ -1,0 +1,341 @@
+//! A whole fleet in virtual time: simulated BMCs, the collectors of production, a journal in memory, the log.
+//!
+//! Nothing here waits for real time and nothing opens a socket. Time stands still until everybody waits. It judges only
+//! the one promise that every story has in common: nothing lost, nothing twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use collect::{
+    Board, Dependencies, Desired, Discovery, EndpointSpec, EndpointView, History, LogSettings, Reload,
+};
+use journal::{Journal, Location, Position, ReadLimit, Retention};
+use model::{Clock, Endpoint, EndpointId, Record, Secret, codec};
+use redfish::{AuthMode, ClientConfig, Login, Trust};
+use sim::{Bmc, BmcConfig, Logged, Profile, Severity};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::subscriber::DefaultGuard;
+
+use crate::{lines::Lines, wire::Wire};
+
+/// When every story begins.
+const EPOCH: &str = "2026-11-20T12:00:00Z";
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+
+/// The fleet and what watches it.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) settings: LogSettings,
+    pub(crate) specs: Vec<EndpointSpec>,
+    pub(crate) wire: Wire,
+    pub(crate) journal: Journal,
+    pub(crate) lines: Lines,
+    pub(crate) clock: Clock,
+    /// Tokens that nobody could have read.
+    pub(crate) excused: BTreeSet<String>,
+    bmcs: BTreeMap<String, Arc<Bmc>>,
+    running: Option<Running>,
+    background: JoinSet<()>,
+    _listening: DefaultGuard,
+}
+
+/// One life of the daemon.
+struct Running {
+    board: Board,
+    metrics: prometheus::Registry,
+    wish: watch::Sender<Reload>,
+    stop: CancellationToken,
+    task: JoinSet<()>,
+}
+
+impl World {
+    /// An empty fleet. Settings are the defaults of production, but a first contact brings everything.
+    pub(crate) async fn new(seed: u64) -> Self {
+        Self::with_journal(seed, Location::Memory).await
+    }
+
+    /// The same with the journal in another place.
+    pub(crate) async fn with_journal(seed: u64, location: Location) -> Self {
+        let start = Instant::now();
+        let epoch = epoch();
+        let clock = Clock::from_fn(move || {
+            epoch + TimeDelta::from_std(start.elapsed()).expect("a story is shorter than 200 million years")
+        });
+        let wall = clock.clone();
+        let retention = Retention { max_age: 14 * 24 * HOUR, max_size: 1 << 40 };
+        let opened = Journal::open(location, retention, Arc::new(move || wall.now().timestamp_millis()));
+        let (journal, writer) = opened.await.expect("a new journal can be opened");
+        let mut background = JoinSet::new();
+        background.spawn(writer.run());
+        let lines = Lines::default();
+        let listening = lines.listen(clock.clone());
+        Self {
+            seed,
+            settings: LogSettings { initial_history: History::All, ..LogSettings::default() },
+            specs: Vec::new(),
+            wire: Wire::default(),
+            journal,
+            lines,
+            clock,
+            excused: BTreeSet::new(),
+            bmcs: BTreeMap::new(),
+            running: None,
+            background,
+            _listening: listening,
+        }
+    }
+
+    /// A running fleet of one BMC called `bmc`, all settings as in production.
+    pub(crate) async fn of(profile: Profile) -> (Self, Arc<Bmc>) {
+        let mut world = Self::new(1).await;
+        let bmc = world.add("bmc", profile);
+        world.start();
+        (world, bmc)
+    }
+
+    /// Builds a BMC and an endpoint for it, both called `name`.
+    pub(crate) fn add(&mut self, name: &str, profile: Profile) -> Arc<Bmc> {
+        let login =
+            Login { username: profile.username.clone(), password: Secret::new(profile.password.clone()) };
+        let seed = self.seed ^ (self.specs.len() as u64 + 1) << 32;
+        let bmc = Bmc::new(BmcConfig { name: name.to_owned(), seed, profile, epoch: self.clock.now() });
+        self.wire.plug_in(name, Arc::clone(&bmc));
+        self.bmcs.insert(name.to_owned(), Arc::clone(&bmc));
+        let address = format!("https://{name}");
+        let client = ClientConfig {
+            address: address.parse().expect("a name is a host"),
+            trust: Trust::Insecure,
+            auth: AuthMode::Auto,
+            login: Some(login),
+        };
+        let endpoint = Endpoint { id: id(name), address, labels: BTreeMap::new() };
+        self.specs.push(EndpointSpec { endpoint: Arc::new(endpoint), client, log_mode: None });
+        bmc
+    }
+
+    /// What the config says about one endpoint, to be changed before a start or a reload.
+    pub(crate) fn spec(&mut self, name: &str) -> &mut EndpointSpec {
+        let found = self.specs.iter_mut().find(|spec| spec.endpoint.id.as_str() == name);
+        found.expect("the endpoint was added")
+    }
+
+    fn desired(&self) -> Arc<Desired> {
+        let (endpoints, logs) = (self.specs.clone(), self.settings.clone());
+        Arc::new(Desired { endpoints, logs, interval: collect::DISCOVERY_INTERVAL })
+    }
+
+    /// Starts the daemon's collectors.
+    pub(crate) fn start(&mut self) {
+        assert!(self.running.is_none(), "the daemon runs already");
+        let (wish, wishes) = watch::channel(Reload { desired: self.desired(), revision: 0 });
+        let metrics = prometheus::Registry::new();
+        let board = Board::default();
+        let dependencies = Dependencies {
+            network: Arc::new(self.wire.clone()),
+            journal: self.journal.clone(),
+            clock: self.clock.clone(),
+            seed: self.seed,
+            board: board.clone(),
+            metrics: collect::Metrics::register(&metrics).expect("the registry is empty"),
+            redfish_metrics: redfish::Metrics::register(&metrics).expect("their names differ"),
+        };
+        let discovery = Discovery::new(wishes, dependencies);
+        let stop = CancellationToken::new();
+        let mut task = JoinSet::new();
+        task.spawn(discovery.run(stop.clone()));
+        self.running = Some(Running { board, metrics, wish, stop, task });
+    }
+
+    /// Ends the daemon as a service manager would, and answers how long that took.
+    pub(crate) async fn stop(&mut self) -> Duration {
+        let begun = Instant::now();
+        let mut running = self.running.take().expect("the daemon runs");
+        running.stop.cancel();
+        while let Some(ended) = running.task.join_next().await {
+            ended.expect("discovery does not panic");
+        }
+        begun.elapsed()
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the daemon runs")
+    }
+
+    /// A reload with settings and endpoints as they are now.
+    pub(crate) fn reload(&self) {
+        let desired = self.desired();
+        self.running().wish.send_modify(|wish| {
+            wish.desired = desired;
+            wish.revision += 1;
+        });
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// All places on the board.
+    pub(crate) fn board(&self) -> Vec<EndpointView> {
+        self.running().board.snapshot()
+    }
+
+    /// One place on the board.
+    pub(crate) fn view(&self, name: &str) -> EndpointView {
+        let found = self.board().into_iter().find(|view| view.endpoint.id.as_str() == name);
+        found.unwrap_or_else(|| panic!("{name} has no place on the board"))
+    }
+
+    /// State and reason of one endpoint, as `state: reason`; `absent` where it has no place.
+    pub(crate) fn state(&self, name: &str) -> String {
+        let found = self.board().into_iter().find(|view| view.endpoint.id.as_str() == name);
+        let Some(view) = found else { return "absent".to_owned() };
+        let reason = view.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{}{reason}", view.state.as_str())
+    }
+
+    /// Waits until the endpoint's state begins with `state`, and answers how long that took.
+    pub(crate) async fn until(&self, name: &str, state: &str, within: Duration) -> Duration {
+        let begun = Instant::now();
+        while !self.state(name).starts_with(state) {
+            assert!(
+                begun.elapsed() <= within,
+                "{name} is {} and not {state} after {within:?}",
+                self.state(name)
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        begun.elapsed()
+    }
+
+    /// A counter, summed over the rows that have all of these label values.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters of stories are small whole numbers"
+    )]
+    pub(crate) fn count(&self, name: &str, labels: &[&str]) -> u64 {
+        self.sum(name, labels, |row| row.get_counter().get_value()) as u64
+    }
+
+    /// The sum of what a histogram has observed, in seconds.
+    pub(crate) fn seconds(&self, name: &str) -> f64 {
+        self.sum(name, &[], |row| row.get_histogram().get_sample_sum())
+    }
+
+    fn sum(&self, name: &str, labels: &[&str], value: impl Fn(&prometheus::proto::Metric) -> f64) -> f64 {
+        let families = self.running().metrics.gather();
+        let Some(family) = families.iter().find(|family| family.name() == name) else { return 0.0 };
+        let fits = |row: &&prometheus::proto::Metric| {
+            labels.iter().all(|label| row.get_label().iter().any(|pair| pair.value() == *label))
+        };
+        family.get_metric().iter().filter(fits).map(value).sum()
+    }
+
+    /// Every record of the journal, in order.
+    pub(crate) async fn records(&self) -> Vec<Record> {
+        self.records_after(&mut 0).await
+    }
+
+    /// Every record after a position, which is moved to the end.
+    pub(crate) async fn records_after(&self, position: &mut Position) -> Vec<Record> {
+        let mut records = Vec::new();
+        loop {
+            let limit = ReadLimit { records: 1000, bytes: 16 << 20 };
+            let page = self.journal.read_after(*position, limit).await.expect("the journal can be read");
+            let Some(last) = page.last() else { return records };
+            *position = last.position;
+            let decode = |stored: &journal::Stored| codec::decode(stored.position, &stored.bytes);
+            records.extend(page.iter().map(|stored| decode(stored).expect("we wrote it")));
+        }
+    }
+
+    /// What stands in a log and on no stream, or came on a stream, is in the journal once, and nothing else is.
+    pub(crate) async fn assert_nothing_lost_nothing_twice(&self) {
+        // What was pushed just now is on its way.
+        self.pass(SECOND).await;
+        let mut wrong = Vec::new();
+        let mut uids = BTreeSet::new();
+        let mut times: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for record in self.records().await {
+            let told = format!("{} by {} at {}", record.kind.as_str(), record.source, record.observed_at);
+            if !uids.insert(record.uid.to_bytes()) {
+                wrong.push(format!("uid {:?} twice", record.uid));
+            }
+            times.entry(token(&record)).or_default().push(told);
+        }
+        for bmc in self.bmcs.values() {
+            for logged in bmc.truth() {
+                let told = times.remove(&logged.token).unwrap_or_default();
+                let reachable = logged.pushed || logged.log.is_some();
+                match told.len() {
+                    0 if reachable && !self.excused.contains(&logged.token) => {
+                        wrong.push(format!(
+                            "lost: {} of {} pushed={}",
+                            logged.token, logged.time, logged.pushed
+                        ));
+                    }
+                    0 | 1 => {}
+                    _ => wrong.push(format!("twice: {} of {}: {told:?}", logged.token, logged.time)),
+                }
+            }
+        }
+        wrong.extend(times.keys().map(|token| format!("invented: {token}")));
+        let shown = wrong.len().min(20);
+        assert!(wrong.is_empty(), "seed {}: {} wrong: {}", self.seed, wrong.len(), wrong[..shown].join("\n"));
+    }
+
+    /// The tokens in the journal, in order.
+    pub(crate) async fn tokens(&self) -> Vec<String> {
+        self.records().await.iter().map(token).collect()
+    }
+
+    /// The words for how each record of the journal came, with how many came so: `entry by backfill`.
+    pub(crate) async fn ways(&self) -> BTreeMap<String, usize> {
+        let mut ways = BTreeMap::new();
+        for record in self.records().await {
+            *ways.entry(format!("{} by {}", record.kind.as_str(), record.source)).or_default() += 1;
+        }
+        ways
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.background.abort_all();
+    }
+}
+
+/// The token that a simulated BMC put into what became this record.
+pub(crate) fn token(record: &Record) -> String {
+    record.facts.message_args.last().cloned().unwrap_or_default()
+}
+
+pub(crate) fn id(name: &str) -> EndpointId {
+    EndpointId::try_from(name).expect("names in stories are plain")
+}
+
+pub(crate) fn epoch() -> DateTime<Utc> {
+    EPOCH.parse().expect("the constant is a time")
+}
+
+/// An event that any profile can log.
+pub(crate) fn fan_fails(bmc: &Bmc) -> Logged {
+    bmc.log(Severity::Critical, "OpenBMC.0.1.FanFailed", &["fan0"], "Fan fan0 has failed.")
+}
+
+/// Such events with a pause after each.
+pub(crate) async fn fans_fail(bmc: &Bmc, times: usize, pause: Duration) {
+    for _ in 0..times {
+        fan_fails(bmc);
+        tokio::time::sleep(pause).await;
+    }
+}

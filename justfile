@@ -1,0 +1,63 @@
+# Each recipe also works when its lines are pasted: nothing here needs more than cargo and what .ci/run installs.
+
+default:
+    @just --list
+
+# What must pass before a push.
+check: fmt-check clippy test doc
+
+# Everything that CI runs, in its order.
+ci:
+    bash .ci/run
+
+fmt:
+    cargo fmt --all
+
+fmt-check:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# One crate alone, with its own features only.
+check-crate crate:
+    cargo clippy -p {{crate}} --all-targets --locked -- -D warnings
+    cargo test -p {{crate}} --locked
+
+test *args:
+    cargo test --workspace --locked {{args}}
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+# A simulated fleet and the daemon on it; nothing to set up.
+demo *args:
+    cargo run --release --locked -- demo {{args}}
+
+# One seeded simulation; the seed of a failure is in its output.
+sim seed="1":
+    SIM_SEED={{seed}} cargo test -p bmcwatch --locked --test simulation -- --nocapture
+
+# Many seeds, optimised.
+sim-many runs="1000":
+    SIM_RUNS={{runs}} cargo test -p bmcwatch --locked --release --test simulation -- --nocapture
+
+# Rewrite golden files and generated documents; then read the diff.
+accept:
+    UPDATE_GOLDEN=1 cargo test --workspace --locked
+
+# Cost per endpoint and event, beside a baseline in the same run.
+bench-fleet *args:
+    cargo bench -p bmcwatch --locked --bench fleet -- {{args}}
+
+# Licences, sources and advisories; needs cargo-deny.
+deny:
+    cargo deny check
+
+# 200 BMCs for a minute, streams cut, the daemon killed five times: nothing lost, nothing twice.
+soak-kill:
+    cargo bench -p bmcwatch --locked --bench soak -- kill
+
+# 200 BMCs that refuse connections for five minutes: lines in the log, and the way back.
+soak-refuse:
+    cargo bench -p bmcwatch --locked --bench soak -- refuse
