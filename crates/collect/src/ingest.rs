@@ -173,7 +173,14 @@ impl Offer {
         (self.facts.severity, delay.map(|delay| delay.as_secs_f64()))
     }
 
-    fn into_item(self, endpoint: &Arc<Endpoint>, origin: Origin, now: chrono::DateTime<chrono::Utc>) -> Item {
+    fn into_item(
+        mut self,
+        endpoint: &Arc<Endpoint>,
+        origin: Origin,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Item {
+        // A BMC whose clock runs ahead is heard, but not believed about the time; its own text is kept.
+        self.facts.occurred_at = self.facts.occurred_at.filter(|at| redfish::plausible(*at, now));
         let bytes = match self.news {
             News::Note => None,
             News::Tell => Some(codec::encode(&Record {
@@ -186,5 +193,46 @@ impl Offer {
             })),
         };
         Item { key: key(endpoint, self.uid), twins: self.twins, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::EndpointId;
+
+    use super::*;
+
+    fn told_at(occurred_at: &str) -> Record {
+        let endpoint = Endpoint {
+            id: EndpointId::try_from("a").unwrap(),
+            address: String::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        let facts = Facts {
+            occurred_at: Some(occurred_at.parse().unwrap()),
+            occurred_at_raw: Some(occurred_at.to_owned()),
+            severity: Severity::Ok,
+            message: String::new(),
+            message_id: None,
+            message_args: Vec::new(),
+            log_service: None,
+            entry_id: None,
+            event_id: None,
+            origin: None,
+            original: None,
+        };
+        let uid = Uid::derive([b"x".as_slice()]);
+        let offer = Offer { uid, kind: Kind::Entry, facts, twins: Vec::new(), news: News::Tell };
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let item = offer.into_item(&Arc::new(endpoint), Origin::Poll, now);
+        codec::decode(1, &item.bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_time_more_than_a_day_ahead_of_ours_is_not_believed_and_its_text_is_kept() {
+        assert!(told_at("2026-11-21T12:00:00Z").facts.occurred_at.is_some());
+        let ahead = told_at("2027-01-01T00:00:00Z").facts;
+        assert_eq!(ahead.occurred_at, None);
+        assert_eq!(ahead.occurred_at_raw.as_deref(), Some("2027-01-01T00:00:00Z"));
     }
 }
