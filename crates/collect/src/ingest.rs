@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use journal::{AppendError, Batch, Item, Journal, Mark, Outcome, Twin, TwinSide};
+use journal::{AppendError, Batch, Item, Journal, Mark, Outcome, Twin, TwinSide, When};
 use model::{Clock, Endpoint, Facts, Kind, LogBookmark, Origin, Record, Severity, Uid, codec};
 use redfish::{Entry, Event, TwinKey};
 
@@ -192,7 +192,7 @@ impl Offer {
                 facts: self.facts,
             })),
         };
-        Item { key: key(endpoint, self.uid), twins: self.twins, bytes }
+        Item { key: key(endpoint, self.uid), twins: self.twins, bytes, when: When::Always }
     }
 }
 

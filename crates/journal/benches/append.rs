@@ -14,7 +14,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput};
-use journal::{Batch, Item, Journal, Key, Location, Mark, ReadLimit, Retention, Twin, TwinSide};
+use journal::{Batch, Item, Journal, Key, Location, Mark, ReadLimit, Retention, Twin, TwinSide, When};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 const ITEMS: u64 = 100;
@@ -165,7 +165,7 @@ fn growth(what: &str, twin: Option<Twin>) {
             let item = |number: u64| {
                 let key = key(number, Keys::Scattered);
                 let twins = twin.map(|twin| Twin { content: key, ..twin }).into_iter().collect();
-                Item { key, twins, bytes: None }
+                Item { key, twins, bytes: None, when: When::Always }
             };
             let items = (first..first + 1000).map(item).collect();
             let noted = Batch { scope: "bmc".into(), items, marks: Vec::new() };
@@ -204,6 +204,7 @@ fn batch(first: u64, keys: Keys) -> Batch {
         key: key(number, keys),
         twins: Vec::new(),
         bytes: Some(vec![b'x'; RECORD_BYTES]),
+        when: When::Always,
     };
     Batch {
         scope: format!("bmc-{:05}", scope(first)).into(),

@@ -40,6 +40,20 @@ pub struct Item {
     pub twins: Vec<Twin>,
     /// The record; `None` makes the journal remember the key without storing anything: "old news".
     pub bytes: Option<Vec<u8>>,
+    /// Whether it is a record by itself.
+    pub when: When,
+}
+
+/// On what the storing of an item depends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum When {
+    /// On nothing but its own key.
+    #[default]
+    Always,
+    /// The item right before it in its own batch must have been known: this one tells how that one has changed. Otherwise,
+    /// and at the beginning of a batch, its key is only remembered, for then the item before it says all that there is.
+    /// So the two must not be cut apart, and the same batch once more changes nothing.
+    PreviousKnown,
 }
 
 /// Two witnesses (a log and an event stream) report the same thing without a common name. An item of one side is

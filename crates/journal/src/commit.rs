@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
-    Appended, Batch, Item, Outcome, Position, TwinSide,
+    Appended, Batch, Item, Outcome, Position, TwinSide, When,
     totals::Totals,
     twin::{self, Partner},
 };
@@ -61,11 +61,11 @@ pub(crate) fn commit<'g>(
                 let named =
                     batch.marks.iter().map(|mark| ((scope, mark.name.as_str()), mark.value.as_slice()));
                 marks.extend(named);
-                batch
-                    .items
-                    .iter()
-                    .map(|item| appender.append(scope, item))
-                    .collect::<rusqlite::Result<_>>()?
+                let mut outcomes = Vec::with_capacity(batch.items.len());
+                for item in &batch.items {
+                    outcomes.push(appender.append(scope, item, outcomes.last())?);
+                }
+                outcomes
             }
             Work::Acknowledge { reader, position } => {
                 acknowledge(&transaction, reader, (*position).min(appender.totals.head))?;
@@ -102,7 +102,7 @@ impl<'t> Appender<'t> {
         Ok(Self { connection, remember, store, totals, now_ms })
     }
 
-    fn append(&mut self, scope: i64, item: &Item) -> rusqlite::Result<Outcome> {
+    fn append(&mut self, scope: i64, item: &Item, previous: Option<&Outcome>) -> rusqlite::Result<Outcome> {
         if self.remember.execute([&item.key[..]])? == 0 {
             return Ok(Outcome::Known);
         }
@@ -111,7 +111,11 @@ impl<'t> Appender<'t> {
         if twin::spend_partner(self.connection, totals, scope, &item.twins)? == Partner::Spent {
             return Ok(Outcome::Paired);
         }
-        let Some(bytes) = &item.bytes else {
+        let stored_alone = match item.when {
+            When::Always => true,
+            When::PreviousKnown => previous == Some(&Outcome::Known),
+        };
+        let Some(bytes) = item.bytes.as_ref().filter(|_| stored_alone) else {
             // Old news from a log: a stream may yet replay it.
             let of_log = item.twins.iter().filter(|twin| twin.side == TwinSide::Log);
             twin::insert(self.connection, totals, scope, self.now_ms, of_log)?;

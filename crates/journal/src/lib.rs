@@ -24,7 +24,7 @@ mod twin;
 mod verify;
 mod writer;
 
-pub use append::{Appended, Batch, Item, Key, Mark, Outcome, Twin, TwinSide};
+pub use append::{Appended, Batch, Item, Key, Mark, Outcome, Twin, TwinSide, When};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Journal, Location, Position, WallClock};
 pub use read::{ReadLimit, Stored};

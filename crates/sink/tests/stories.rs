@@ -4,7 +4,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use journal::{Batch, Item, Journal, Location, Retention};
+use journal::{Batch, Item, Journal, Location, Retention, When};
 use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Severity, Uid, codec};
 use sink::{DRAIN_DEADLINE, FileConfig, Pump, SinkConfig, SinkStatus, SinkView};
 use tokio::{task::JoinSet, time::timeout};
@@ -49,7 +49,12 @@ impl Story {
     async fn append(&self, numbers: std::ops::RangeInclusive<u64>) {
         let items = numbers.map(|number| {
             let record = record(number);
-            Item { key: record.uid.to_bytes(), twins: Vec::new(), bytes: Some(codec::encode(&record)) }
+            Item {
+                key: record.uid.to_bytes(),
+                twins: Vec::new(),
+                bytes: Some(codec::encode(&record)),
+                when: When::Always,
+            }
         });
         let batch = Batch { scope: "bmc".into(), items: items.collect(), marks: Vec::new() };
         self.journal.append(batch).await.unwrap();

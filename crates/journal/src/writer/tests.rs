@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{Batch, Item, Journal, Location, Outcome};
+use crate::{Batch, Item, Journal, Location, Outcome, When};
 
 const KEEP: Retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
 
 fn batch(number: u8, size: usize) -> Batch {
-    let item = Item { key: [number; 16], twins: Vec::new(), bytes: Some(vec![number; size]) };
+    let item =
+        Item { key: [number; 16], twins: Vec::new(), bytes: Some(vec![number; size]), when: When::Always };
     Batch { scope: "bmc".into(), items: vec![item], marks: Vec::new() }
 }
 
@@ -93,4 +94,26 @@ async fn a_journal_in_memory_keeps_what_it_has_when_a_commit_fails() {
     journal.writable().wait_for(|writable| *writable).await.unwrap();
     assert_eq!(journal.append(batch(2, 1 << 20)).await.unwrap().outcomes, [Outcome::Stored(2)]);
     assert_eq!(journal.known(vec![[1; 16]]).await.unwrap(), [true]);
+}
+
+/// What no test without a power switch can show: that a commit waits for the disk, also after a failure was healed.
+#[tokio::test(start_paused = true)]
+async fn every_commit_is_synced_before_it_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_journal, mut writer) = open(directory.path()).await;
+    let check = async |writer: &Writer| {
+        let text = |connection: &mut Connection| {
+            connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).unwrap()
+        };
+        let number = |connection: &mut Connection| {
+            connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(writer.desk.with(text).await.as_deref(), Some("wal"));
+        assert_eq!(writer.desk.with(number).await, Some(2), "2 is FULL");
+    };
+    check(&writer).await;
+    writer.fail(&AppendError::NotWritable, REOPEN_FIRST);
+    writer.reopen().await;
+    assert!(matches!(writer.health, Health::Sound));
+    check(&writer).await;
 }

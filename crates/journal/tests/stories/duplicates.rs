@@ -1,6 +1,6 @@
 //! When an item is new, known, paired or noted.
 
-use journal::{Batch, Item, Outcome, Outcome::*, Twin, TwinSide, TwinSide::*};
+use journal::{Batch, Item, Outcome, Outcome::*, Twin, TwinSide, TwinSide::*, When};
 
 use crate::{KEEP, Story, batch, item, key};
 
@@ -110,4 +110,63 @@ async fn twins_of_another_scope_are_strangers() {
     let other = Batch { scope: "other".into(), ..batch(vec![seen(1, Stream, 0)]) };
     story.journal.append(other).await.unwrap();
     assert_eq!(story.append(seen(2, Log, 0)).await, Stored(2));
+}
+
+/// Tells how the item before it has changed.
+fn change(number: u64) -> Item {
+    Item { when: When::PreviousKnown, ..item(number) }
+}
+
+/// All in one batch, after what is known already.
+async fn check_batch(known: Vec<Item>, items: Vec<Item>, expected: &[Outcome]) {
+    let story = Story::in_memory(KEEP).await;
+    story.journal.append(batch(known)).await.unwrap();
+    let again = items.iter().map(|_| Known).collect::<Vec<_>>();
+    assert_eq!(story.journal.append(batch(items.clone())).await.unwrap().outcomes, expected);
+    assert_eq!(story.journal.append(batch(items)).await.unwrap().outcomes, again, "nothing is told twice");
+    assert_eq!(story.journal.verify().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_an_item_that_was_told_is_a_record() {
+    check_batch(vec![item(1)], vec![item(1), change(11)], &[Known, Stored(2)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_comes_with_its_item_is_in_it_already() {
+    check_batch(vec![], vec![item(1), change(11)], &[Stored(1), Noted]).await;
+    check_batch(vec![seen(1, Stream, 0)], vec![seen(2, Log, 0), change(11)], &[Paired, Noted]).await;
+    let old = Item { bytes: None, ..item(1) };
+    check_batch(vec![], vec![old, change(11)], &[Noted, Noted]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_old_news_is_a_record() {
+    let old = Item { bytes: None, ..item(1) };
+    check_batch(vec![old], vec![item(1), change(11)], &[Known, Stored(1)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_further_change_is_told_and_the_same_one_is_not() {
+    let story = Story::in_memory(KEEP).await;
+    for (last, expected) in
+        [(11, Noted), (11, Known), (12, Stored(2)), (12, Known), (13, Stored(3)), (11, Known)]
+    {
+        let appended = story.journal.append(batch(vec![item(1), change(last)])).await.unwrap();
+        assert_eq!(appended.outcomes[1], expected, "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_item_right_before_it_in_its_own_batch_counts() {
+    check_batch(vec![item(1)], vec![item(1), item(2), change(11)], &[Known, Stored(2), Noted]).await;
+    // What another batch of the same commit ends with is not before it.
+    let story = Story::in_memory(KEEP).await;
+    story.append(item(1)).await;
+    let (known, lonely) = tokio::join!(
+        story.journal.append(batch(vec![item(1)])),
+        story.journal.append(batch(vec![change(11)]))
+    );
+    assert_eq!((known.unwrap().outcomes, lonely.unwrap().outcomes), (vec![Known], vec![Noted]));
+    assert_eq!(story.journal.stat().await.unwrap().commits, 2);
 }

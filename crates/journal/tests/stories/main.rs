@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use journal::{Batch, Item, Journal, Key, Location, Mark, OpenError, Outcome, ReadLimit, Retention};
+use journal::{Batch, Item, Journal, Key, Location, Mark, OpenError, Outcome, ReadLimit, Retention, When};
 use tokio::task::JoinSet;
 
 const KEEP: Retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
@@ -68,7 +68,12 @@ fn key(number: u64) -> Key {
 }
 
 fn item(number: u64) -> Item {
-    Item { key: key(number), twins: Vec::new(), bytes: Some(number.to_string().into_bytes()) }
+    Item {
+        key: key(number),
+        twins: Vec::new(),
+        bytes: Some(number.to_string().into_bytes()),
+        when: When::Always,
+    }
 }
 
 fn batch(items: Vec<Item>) -> Batch {
