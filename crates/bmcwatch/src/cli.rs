@@ -7,7 +7,8 @@ mod check;
 
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use sim::Profile;
 
 use crate::config::{Environment, PATH_DEFAULT};
 pub use check::{check_config, config_show};
@@ -140,7 +141,9 @@ pub struct Demo {
 #[command(after_help = "\
 Examples:
   bmcwatch simulate --endpoints 4             BMCs on 127.0.0.1:18000 to 127.0.0.4:18000, and a config for them
-  curl -k https://127.0.0.1:18000/redfish/v1/ what the first of them says")]
+  curl -k https://127.0.0.1:18000/redfish/v1/ what the first of them says
+  bmcwatch simulate --flavour ilo5 --flavour idrac9 --endpoints 2
+                                              one of each, with the habits of that vendor's logs")]
 pub struct Simulate {
     /// How many simulated BMCs
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=i64::from(SIMULATED_MAX)))]
@@ -148,6 +151,9 @@ pub struct Simulate {
     /// Decides what the simulated BMCs do
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Serve only BMCs of this kind; given more than once, they come in turn
+    #[arg(long = "flavour", value_name = "NAME", value_parser = PossibleValuesParser::new(Profile::flavours().iter().map(|(name, _)| *name)))]
+    pub flavours: Vec<String>,
     /// Address and port of the first BMC; the others take the addresses behind it; port 0 means any
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:18000")]
     pub listen: SocketAddr,
@@ -184,5 +190,24 @@ impl Secrets {
     pub fn environment(self) -> Environment {
         let environment = Environment::of_process();
         if self.no_secrets { environment.without_secrets() } else { environment }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flavours_are_asked_for_by_name_in_their_order_and_an_unknown_one_is_told_the_names() {
+        let parse = |arguments: &[&str]| {
+            let all = ["bmcwatch", "simulate"].iter().chain(arguments);
+            Cli::try_parse_from(all).map(|cli| cli.asked().1)
+        };
+        match parse(&["--flavour", "ilo5", "--flavour", "idrac9"]) {
+            Ok(Command::Simulate(asked)) => assert_eq!(asked.flavours, ["ilo5", "idrac9"]),
+            other => panic!("{other:?}"),
+        }
+        let told = parse(&["--flavour", "ilo3"]).unwrap_err().to_string();
+        assert!(Profile::flavours().iter().all(|(name, _)| told.contains(name)), "{told}");
     }
 }

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use model::Clock;
-use sim::{Addresses, Bmc, DemoBmc, Fleet, FleetConfig, Serve, Transport, demo_fleet};
+use sim::{
+    Addresses, Bmc, DemoBmc, Flavour, Fleet, FleetConfig, Profile, Serve, Transport, demo_fleet,
+    flavoured_fleet,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +33,11 @@ impl Running {
         addresses: Addresses,
         clock: &Clock,
     ) -> io::Result<Self> {
-        let parts = demo_fleet(count, seed, clock.now());
+        Self::serve(demo_fleet(count, seed, clock.now()), addresses).await
+    }
+
+    /// Starts these BMCs; nothing happens to them yet.
+    async fn serve(parts: Vec<DemoBmc>, addresses: Addresses) -> io::Result<Self> {
         let serve = parts.iter().map(|part| Serve::Bmc(Bmc::new(part.config.clone()))).collect();
         let fleet = Fleet::start(FleetConfig { serve, addresses, transport: Transport::Tls }).await?;
         Ok(Self { fleet, parts, scripts: JoinSet::new(), stop: CancellationToken::new() })
@@ -61,7 +68,8 @@ pub async fn run(asked: Simulate) -> anyhow::Result<()> {
     }
     let addresses = Addresses::Each(SocketAddrV4::new(*listen.ip(), listen.port()));
     let count = usize::try_from(asked.endpoints)?;
-    let mut running = Running::start(count, asked.seed, addresses, &Clock::system())
+    let parts = parts(count, asked.seed, &asked.flavours, &Clock::system());
+    let mut running = Running::serve(parts, addresses)
         .await
         .with_context(|| format!("serve {count} simulated BMCs from {listen} upward"))?;
     describe(&running)?;
@@ -71,6 +79,16 @@ pub async fn run(asked: Simulate) -> anyhow::Result<()> {
     forward.await;
     running.stop().await;
     Ok(())
+}
+
+/// The demo's fleet, or one of these flavours in turn.
+fn parts(count: usize, seed: u64, flavours: &[String], clock: &Clock) -> Vec<DemoBmc> {
+    if flavours.is_empty() {
+        return demo_fleet(count, seed, clock.now());
+    }
+    let known = |name: &String| Profile::flavours().iter().find(|(known, _)| known == name).copied();
+    let flavours: Vec<Flavour> = flavours.iter().filter_map(known).collect();
+    flavoured_fleet(count, seed, clock.now(), &flavours)
 }
 
 /// A config for them, ready to be saved and used.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,8 +14,11 @@ use crate::{
     bmc::{Bmc, State},
     event::{self, EventIds},
     gate::Reachability,
+    habit::{PastEnd, Skip},
     levers::StreamBehaviour,
-    profile::{Accept, EventServiceState, IdStyle, Login, Overflow, Resume, UnknownQuery, WhenDisabled},
+    log::{Log, Part},
+    log_levers::LogFault,
+    profile::{Accept, EventServiceState, Login, Overflow, Resume, UnknownQuery, WhenDisabled},
     resource,
     session::{self, Made},
     stream::{self, Body, End, EventStream, Queue},
@@ -32,7 +36,7 @@ impl Bmc {
             return None;
         }
         let path = head.uri.path().trim_end_matches('/');
-        let class = self.class(path);
+        let class = class_of(state.sse_uri, path);
         *state.counts.requests.entry(class).or_default() += 1;
         let mut response = if let Some(status) = state.fail_one() {
             error(status, "Base.1.13.InternalError", "The request failed due to an internal service error.")
@@ -49,31 +53,17 @@ impl Bmc {
         {
             response.headers_mut().insert(header::DATE, date);
         }
+        state.counts.response_bytes += response.body().size_hint().exact().unwrap_or(0);
         Some(response)
-    }
-
-    fn class(&self, path: &str) -> PathClass {
-        if self.config.profile.sse_uri.is_some_and(|uri| !uri.is_empty() && uri == path) {
-            return PathClass::Stream;
-        }
-        let Some(rest) = path.strip_prefix("/redfish/v1") else { return PathClass::Other };
-        let parts: Vec<&str> = rest.split('/').skip(1).collect();
-        match parts.as_slice() {
-            [] => PathClass::Root,
-            ["EventService", ..] => PathClass::EventService,
-            ["SessionService", ..] => PathClass::Sessions,
-            [_, _, "LogServices", _, "Entries"] => PathClass::Entries,
-            [_, _, "LogServices", _, "Entries", _] => PathClass::Entry,
-            [_, _, "LogServices", ..] => PathClass::LogService,
-            _ => PathClass::Other,
-        }
     }
 
     fn route(&self, state: &mut State, head: &Parts, path: &str, body: &Bytes) -> Response<Body> {
         let get = head.method == Method::GET;
         match path {
             "/redfish" if get => return ok(&json!({ "v1": "/redfish/v1/" })),
-            "/redfish/v1" if get => return ok(&resource::root(&self.config.profile, state)),
+            "/redfish/v1" if get => {
+                return ok(&state.edited(path, resource::root(&self.config.profile, state)));
+            }
             "/redfish/v1/SessionService/Sessions" if head.method == Method::POST => {
                 return self.login(state, body);
             }
@@ -87,68 +77,119 @@ impl Bmc {
         {
             return logout(state, id);
         }
-        if let Some(index) = state.logs.iter().position(|log| log.holds(path)) {
-            return self.log_service(state, head, path, index);
+        let of_log = |(index, log): (usize, &Log)| log.under(path).map(|(part, under)| (index, part, under));
+        if let Some((index, part, under)) = state.logs.iter().enumerate().find_map(of_log) {
+            return match part {
+                _ if state.logs[index].fault == LogFault::Missing => missing(path),
+                Part::Service => self.log_service(state, head, under, index),
+                Part::Entries => self.faulty_entries(state, head, under, index),
+            };
         }
         match resource::at(self, state, path) {
-            Some(body) if get => ok(&body),
+            Some(body) if get => ok(&state.edited(path, body)),
             Some(_) => not_allowed(),
             None => missing(path),
         }
     }
 
-    fn log_service(&self, state: &mut State, head: &Parts, path: &str, index: usize) -> Response<Body> {
+    fn log_service(&self, state: &mut State, head: &Parts, under: &str, index: usize) -> Response<Body> {
         let profile = &self.config.profile;
-        let under = path.strip_prefix(&*state.logs[index].path).unwrap_or_default();
         match (under, &head.method) {
             ("", &Method::GET) => {
                 ok(&resource::log_service(profile, &state.logs[index], self.clock_in(state)))
             }
-            ("/Entries", &Method::GET) => self.entries(state, head, path, index),
             ("/Actions/LogService.ClearLog", &Method::POST) => {
-                state.logs[index].clear();
+                self.clear_in(state, index);
                 ok(&json!({}))
             }
-            ("" | "/Entries", _) => not_allowed(),
-            _ => match under.strip_prefix("/Entries/").and_then(|id| state.logs[index].entry(profile, id)) {
+            ("", _) => not_allowed(),
+            _ => missing(head.uri.path()),
+        }
+    }
+
+    fn faulty_entries(&self, state: &State, head: &Parts, under: &str, index: usize) -> Response<Body> {
+        match state.logs[index].fault {
+            LogFault::None | LogFault::Missing => self.entries(state, head, under, index),
+            LogFault::Empty => ok(&empty_page(&state.logs[index].entries_path)),
+            LogFault::Status(status) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                error(
+                    status,
+                    "Base.1.13.InternalError",
+                    "The request failed due to an internal service error.",
+                )
+            }
+            LogFault::Cut => {
+                let answer = self.entries_as_text(state, head, under, index);
+                let mut response = Response::new(stream::cut(answer.slice(..answer.len() / 2)));
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, json);
+                response
+            }
+        }
+    }
+
+    fn entries_as_text(&self, state: &State, head: &Parts, under: &str, index: usize) -> Bytes {
+        let log = &state.logs[index];
+        let profile = &self.config.profile;
+        let body = match under.strip_prefix('/') {
+            Some(id) => log.entry(profile, id),
+            None => self.page(log, head).ok(),
+        };
+        Bytes::from(body.unwrap_or_default().to_string())
+    }
+
+    fn entries(&self, state: &State, head: &Parts, under: &str, index: usize) -> Response<Body> {
+        let log = &state.logs[index];
+        match under.strip_prefix('/') {
+            Some(id) => match log.entry(&self.config.profile, id) {
                 Some(entry) => ok(&entry),
-                None => missing(path),
+                None => missing(head.uri.path()),
+            },
+            None if head.method != Method::GET => not_allowed(),
+            None => match self.page(log, head) {
+                Ok(page) => ok(&page),
+                Err(refused) => *refused,
             },
         }
     }
 
-    fn entries(&self, state: &State, head: &Parts, path: &str, index: usize) -> Response<Body> {
+    fn page(&self, log: &Log, head: &Parts) -> Result<Value, Box<Response<Body>>> {
         let profile = &self.config.profile;
+        let query = head.uri.query().unwrap_or_default();
         let (mut skip, mut top) = (0, None);
-        for (key, value) in pairs(head.uri.query().unwrap_or_default()) {
-            match (key, value.parse::<usize>()) {
-                ("$skip", Ok(number)) => skip = number,
+        for (key, value) in pairs(query) {
+            let number = value.parse::<usize>();
+            match (key, number) {
+                _ if key == profile.skip_key && profile.skip == Skip::Ignored => {}
+                _ if key == profile.skip_key && profile.skip == Skip::NotImplemented => {
+                    return Err(Box::new(unsupported()));
+                }
+                (_, Ok(0)) if key == profile.skip_key && profile.skip == Skip::ZeroRefused => {
+                    return Err(Box::new(out_of_range(key)));
+                }
+                (_, Ok(number)) if key == profile.skip_key => skip = number,
+                ("$top", _) if profile.skip == Skip::Ignored => {}
+                ("$top", _) if profile.skip == Skip::NotImplemented => return Err(Box::new(unsupported())),
                 ("$top", Ok(number)) if number <= profile.page_size.unwrap_or(usize::MAX) => {
                     top = Some(number);
                 }
-                ("$skip" | "$top", _) => return out_of_range(key),
+                _ if key == "$top" || key == profile.skip_key => return Err(Box::new(out_of_range(key))),
                 _ if key.starts_with('$') && profile.unknown_query == UnknownQuery::NotImplemented => {
-                    return error(
-                        StatusCode::NOT_IMPLEMENTED,
-                        "Base.1.13.QueryNotSupported",
-                        "Querying is not supported by the implementation.",
-                    );
+                    return Err(Box::new(unsupported()));
                 }
                 _ => {}
             }
         }
-        match state.logs[index].page(profile, skip, top) {
-            Some(page) => ok(&page),
-            // bmcweb answers an empty page, Dell an error (T29).
-            None if profile.ids == IdStyle::Rising => out_of_range("$skip"),
-            None => ok(&json!({
-                "@odata.id": path,
-                "@odata.type": "#LogEntryCollection.LogEntryCollection",
-                "Name": "Log Entries",
-                "Members": [],
-                "Members@odata.count": 0,
-            })),
+        let mut page = match (log.page(profile, skip, top), profile.past_end) {
+            (Some(page), _) => page,
+            (None, PastEnd::BadRequest) => return Err(Box::new(out_of_range("$skip"))),
+            (None, PastEnd::Empty) => empty_page(&log.entries_path),
+        };
+        if let Some(edit) = &log.page_edit {
+            edit(&mut page, query);
         }
+        Ok(page)
     }
 
     fn login(&self, state: &mut State, body: &Bytes) -> Response<Body> {
@@ -169,6 +210,7 @@ impl Bmc {
             );
         };
         state.counts.logins_ok += 1;
+        self.write_login_line(state);
         state.counts.sessions_open = state.sessions.len();
         let mut response = json_body(StatusCode::CREATED, &resource::session(&self.config.profile, &id));
         let location = format!("/redfish/v1/SessionService/Sessions/{id}");
@@ -196,7 +238,10 @@ impl Bmc {
         }
         match text("authorization").and_then(session::basic) {
             Some(_) if profile.login == Login::SessionOnly => Some(unauthorized()),
-            Some((user, password)) if user == profile.username && password == state.password => None,
+            Some((user, password)) if user == profile.username && password == state.password => {
+                self.write_login_line(state);
+                None
+            }
             Some(_) => {
                 state.counts.logins_refused += 1;
                 Some(unauthorized())
@@ -238,7 +283,7 @@ impl Bmc {
                 "The operation failed because the service is disabled.",
             );
         }
-        if state.counts.streams_open >= profile.streams_max {
+        if state.counts.streams_open + state.streams_leaked >= profile.streams_max {
             return match profile.overflow {
                 Overflow::OkThenEnd => event_stream(stream::whole(Bytes::new())),
                 Overflow::ServiceUnavailable => error(
@@ -270,10 +315,34 @@ impl State {
         Some(status)
     }
 
+    fn edited(&self, path: &str, mut body: Value) -> Value {
+        if let Some(edit) = self.edits.get(path) {
+            edit(&mut body);
+        }
+        body
+    }
+
     pub(crate) fn end_streams(&mut self, end: End) {
         for queue in self.streams.drain(..) {
             queue.end(end);
         }
+    }
+}
+
+fn class_of(sse_uri: Option<&str>, path: &str) -> PathClass {
+    if sse_uri.is_some_and(|uri| !uri.is_empty() && uri == path) {
+        return PathClass::Stream;
+    }
+    let Some(rest) = path.strip_prefix("/redfish/v1") else { return PathClass::Other };
+    let parts: Vec<&str> = rest.split('/').skip(1).collect();
+    match parts.as_slice() {
+        [] => PathClass::Root,
+        ["EventService", ..] => PathClass::EventService,
+        ["SessionService", ..] => PathClass::Sessions,
+        [_, _, "LogServices", _, "Entries"] | [_, _, "Logs", _] => PathClass::Entries,
+        [_, _, "LogServices", _, "Entries", _] | [_, _, "Logs", _, _] => PathClass::Entry,
+        [_, _, "LogServices", ..] => PathClass::LogService,
+        _ => PathClass::Other,
     }
 }
 
@@ -288,6 +357,7 @@ fn asks_for_stream(headers: &HeaderMap) -> bool {
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| match key {
         "%24skip" => ("$skip", value),
+        "%24skiptoken" => ("$skiptoken", value),
         "%24top" => ("$top", value),
         "%24filter" => ("$filter", value),
         "%24expand" => ("$expand", value),
@@ -356,6 +426,24 @@ pub(crate) fn not_allowed() -> Response<Body> {
 fn out_of_range(option: &str) -> Response<Body> {
     let message = format!("The value of the query parameter {option} is out of range.");
     error(StatusCode::BAD_REQUEST, "Base.1.13.QueryParameterOutOfRange", &message)
+}
+
+fn unsupported() -> Response<Body> {
+    error(
+        StatusCode::NOT_IMPLEMENTED,
+        "Base.1.13.QueryNotSupported",
+        "Querying is not supported by the implementation.",
+    )
+}
+
+fn empty_page(path: &str) -> Value {
+    json!({
+        "@odata.id": path,
+        "@odata.type": "#LogEntryCollection.LogEntryCollection",
+        "Name": "Log Entries",
+        "Members": [],
+        "Members@odata.count": 0,
+    })
 }
 
 fn unauthorized() -> Response<Body> {

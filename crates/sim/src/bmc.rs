@@ -2,7 +2,7 @@
 //! What is answered stands in `answer.rs`; what can be done to it in `levers.rs`.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,10 +15,13 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    event::EventIds,
     gate::{self, Gate, Reachability},
+    habit::ClockAtStart,
     levers::StreamBehaviour,
-    log::Log,
+    log::{Before, Edit, Log, Part},
     profile::{EventServiceState, Profile},
+    registry::MessageRegistry,
     session::Sessions,
     stream::{Body, BoxError, Queue},
     truth::{Counts, Logged},
@@ -66,16 +69,31 @@ pub(crate) struct State {
     pub(crate) password: String,
     pub(crate) firmware: String,
     pub(crate) event_service: EventServiceState,
+    pub(crate) sse_uri: Option<&'static str>,
+    pub(crate) registries: &'static [MessageRegistry],
+    /// Changes to resources, by path without a trailing slash.
+    pub(crate) edits: BTreeMap<String, Edit>,
     pub(crate) stream_behaviour: StreamBehaviour,
     pub(crate) latency: Duration,
     /// How many requests to fail yet, and with what.
     pub(crate) failing: Option<(u32, StatusCode)>,
     pub(crate) clock_offset: TimeDelta,
+    /// Until then the clock shows another time.
+    pub(crate) unset_until: Option<Instant>,
+    /// Makes the serial number and the UUIDs in its logs; another machine has another.
+    pub(crate) machine: u64,
     pub(crate) booted: DateTime<Utc>,
     pub(crate) logs: Vec<Log>,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Vec<Arc<Queue>>,
     pub(crate) event_ids: u64,
+    /// What was pushed lately, by token.
+    pub(crate) sent: VecDeque<(String, EventIds)>,
+    pub(crate) event_edit: Option<Edit>,
+    /// Streams of clients that are gone, which the BMC still counts (T66).
+    pub(crate) streams_leaked: usize,
+    /// What is logged in the first also stands in the second.
+    pub(crate) mirrors: Vec<(usize, usize)>,
     pub(crate) happened: u64,
     pub(crate) truth: VecDeque<Arc<Logged>>,
     pub(crate) counts: Counts,
@@ -92,15 +110,24 @@ impl Bmc {
             password: profile.password.clone(),
             firmware: profile.firmware.to_owned(),
             event_service: profile.event_service,
+            sse_uri: profile.sse_uri,
+            registries: profile.registries,
+            edits: BTreeMap::new(),
             stream_behaviour: StreamBehaviour::Serve,
             latency: profile.latency,
             failing: None,
             clock_offset: TimeDelta::zero(),
+            unset_until: unset_until(profile, Instant::now()),
+            machine: config.seed,
             booted: config.epoch,
-            logs: profile.logs.iter().map(|log| Log::new(profile, log)).collect(),
+            logs: profile.logs.iter().map(|log| Log::new(profile, log, config.seed)).collect(),
             sessions: Sessions::new(profile.session_timeout, profile.sessions_max),
             streams: Vec::new(),
             event_ids: 0,
+            sent: VecDeque::new(),
+            event_edit: None,
+            streams_leaked: 0,
+            mirrors: profile.mirrors.to_vec(),
             happened: 0,
             truth: VecDeque::new(),
             counts: Counts::default(),
@@ -129,8 +156,24 @@ impl Bmc {
     }
 
     pub(crate) fn clock_in(&self, state: &State) -> DateTime<Utc> {
-        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.config.epoch + elapsed + state.clock_offset
+        if let ClockAtStart::Unset { reads, lasts } = self.config.profile.clock
+            && let Some(left) = state.unset_until.map(|until| until.duration_since(Instant::now()))
+            && !left.is_zero()
+            && let Some(reads) = DateTime::from_timestamp(reads, 0)
+        {
+            return reads + TimeDelta::from_std(lasts.saturating_sub(left)).unwrap_or(TimeDelta::MAX);
+        }
+        self.right_time() + state.clock_offset
+    }
+
+    /// The time without what levers did to the clock.
+    pub(crate) fn right_time(&self) -> DateTime<Utc> {
+        self.config.epoch + TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Until when the clock shows another time after a start at `start`.
+    pub(crate) fn unset_until(&self, start: Instant) -> Option<Instant> {
+        unset_until(&self.config.profile, start)
     }
 
     /// The state is shared by levers and requests, and only ever held within one step without waiting.
@@ -155,14 +198,29 @@ impl Bmc {
     {
         self.pass_gate(Refused::Connection).await?;
         let _in_flight = InFlight::enter(self);
-        let latency = self.lock().latency;
+        let (latency, before) = self.delay(request.uri().path());
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
         let (head, body) = request.into_parts();
         let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await.map_err(|_| Refused::Reset)?;
         self.pass_gate(Refused::Reset).await?;
+        if let Some(before) = before {
+            before(self, head.uri.query().unwrap_or_default());
+        }
         self.answer(&head, &body.to_bytes()).ok_or(Refused::Reset)
+    }
+
+    /// How long an answer takes, and what happens before it.
+    fn delay(&self, path: &str) -> (Duration, Option<Before>) {
+        let state = self.lock();
+        let part = state.logs.iter().find_map(|log| Some((log, log.under(path.trim_end_matches('/'))?.0)));
+        match part {
+            Some((log, Part::Entries)) => {
+                (state.latency + log.latency(&self.config.profile), log.before.clone())
+            }
+            Some((_, Part::Service)) | None => (state.latency, None),
+        }
     }
 
     /// Goes through when the BMC is up; `closed` is what a closed gate means at this point.
@@ -206,6 +264,13 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.lock().counts.requests_in_flight -= 1;
+    }
+}
+
+fn unset_until(profile: &Profile, start: Instant) -> Option<Instant> {
+    match profile.clock {
+        ClockAtStart::Right => None,
+        ClockAtStart::Unset { lasts, .. } => Some(start + lasts),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-use crate::{bmc::BmcConfig, profile::Profile, script::Script};
+use crate::{bmc::BmcConfig, profile::Profile, script::Script, vendor::Flavour};
 
 /// One BMC of the demo.
 #[derive(Clone, Debug)]
@@ -33,6 +33,26 @@ const EVERY: Duration = Duration::from_secs(8);
 
 /// `n` BMCs with clocks that begin at `epoch`; the same seed gives the same fleet and the same events.
 pub fn demo_fleet(n: usize, seed: u64, epoch: DateTime<Utc>) -> Vec<DemoBmc> {
+    fleet(n, seed, epoch, part)
+}
+
+/// The same with these flavours in turn, all of which only log hardware events; none without a flavour.
+pub fn flavoured_fleet(n: usize, seed: u64, epoch: DateTime<Utc>, flavours: &[Flavour]) -> Vec<DemoBmc> {
+    if flavours.is_empty() {
+        return Vec::new();
+    }
+    fleet(n, seed, epoch, |index| {
+        let (name, profile) = flavours[index % flavours.len()];
+        (profile(), None, name)
+    })
+}
+
+fn fleet(
+    n: usize,
+    seed: u64,
+    epoch: DateTime<Utc>,
+    part: impl Fn(usize) -> (Profile, Option<Script>, &'static str),
+) -> Vec<DemoBmc> {
     let mut rng = SmallRng::seed_from_u64(seed);
     (0..n)
         .map(|index| {

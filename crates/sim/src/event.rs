@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde_json::{Value, json, ser::PrettyFormatter};
 
 use crate::{
-    log,
+    entry,
+    log::Edit,
     profile::{Framing, Oem, Profile, RecordShape, StreamTime, TimeStyle},
     truth::Logged,
 };
 
 /// One event with the ids it carries.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct EventIds {
     /// `EventId` of the record.
     pub(crate) record: u64,
@@ -36,15 +37,24 @@ impl EventIds {
     }
 }
 
-/// The bytes of one event on the stream.
-pub(crate) fn frame(profile: &Profile, logged: &Logged, ids: EventIds) -> Bytes {
-    let payload = json!({
+/// The bytes of one frame on the stream; its payload id is that of the last event.
+pub(crate) fn frame(profile: &Profile, events: &[(&Logged, EventIds)], edit: Option<&Edit>) -> Bytes {
+    let id = events.last().map_or(0, |(_, ids)| ids.payload);
+    let records: Vec<Value> = events
+        .iter()
+        .enumerate()
+        .map(|(member, (logged, ids))| record(profile, logged, ids.record, member))
+        .collect();
+    let mut payload = json!({
         "@odata.type": "#Event.v1_9_0.Event",
-        "Id": ids.payload.to_string(),
+        "Id": id.to_string(),
         "Name": "Event Log",
-        "Events": [record(profile, logged, ids.record)],
+        "Events": records,
     });
-    cut(profile.framing, ids.payload, &payload)
+    if let Some(edit) = edit {
+        edit(&mut payload);
+    }
+    cut(profile.framing, id, &payload)
 }
 
 /// What bmcweb answers to a `Last-Event-ID` that it does not know: a bare Message (T55).
@@ -60,13 +70,13 @@ pub(crate) fn buffer_exceeded(profile: &Profile, id: u64) -> Bytes {
     cut(profile.framing, id, &message)
 }
 
-fn record(profile: &Profile, logged: &Logged, id: u64) -> Value {
+fn record(profile: &Profile, logged: &Logged, id: u64, member: usize) -> Value {
     let time = match profile.stream_time {
         StreamTime::AsLogged => logged.time,
         StreamTime::FractionStripped => logged.time.trunc_subsecs(0),
     };
-    let mut time = log::time(profile.time, time);
-    if matches!(profile.time, TimeStyle::Local(_)) {
+    let mut time = entry::time(profile.time, time);
+    if matches!(profile.time, TimeStyle::Local(_) | TimeStyle::UsCentral) {
         // `-06:00` in entries, `-0600` on the stream.
         time.remove(time.len() - 3);
     }
@@ -87,7 +97,7 @@ fn record(profile: &Profile, logged: &Logged, id: u64) -> Value {
         RecordShape::Full => {
             record["Severity"] = json!(severity);
             record["MessageSeverity"] = json!(severity);
-            record["MemberId"] = json!("0");
+            record["MemberId"] = json!(member.to_string());
             record["EventType"] = json!("Alert");
         }
     }
@@ -116,6 +126,7 @@ fn cut(framing: Framing, id: u64, payload: &Value) -> Bytes {
         Framing::MultiLine => (escaped(&pretty(payload, b"  ")), format!("id: {id}\n"), "data: "),
         Framing::MultiLineTight => (pretty(payload, b"    "), format!("id:{id}\n"), "data:"),
         Framing::OneLine => (payload.to_string(), format!("id: {id}\n"), "data: "),
+        Framing::OneLineTight => (payload.to_string(), format!("id:{id}\n"), "data:"),
     };
     let mut frame = start;
     for line in text.lines() {

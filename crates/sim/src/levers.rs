@@ -3,15 +3,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
+use rand::{SeedableRng, rngs::SmallRng};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    bmc::{Bmc, State},
-    event::{self, EventIds},
+    bmc::{self, Bmc, State},
     gate::Reachability,
+    habit::LoginLine,
+    log::Log,
     profile::{EventServiceState, Push, WhenDisabled},
+    registry::MessageRegistry,
     stream::End,
     truth::{Counts, Logged, Severity},
 };
@@ -37,8 +41,8 @@ pub enum StreamBehaviour {
 }
 
 /// Where a happening goes.
-#[derive(Clone, Copy)]
-enum Way {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
     LogAndStream,
     LogOnly,
     StreamOnly,
@@ -60,7 +64,7 @@ impl Bmc {
         args: &[&str],
         message: &str,
     ) -> Logged {
-        self.happen(
+        self.happen_signed(
             Way::LogAndStream,
             log,
             &mut self.lock(),
@@ -70,12 +74,22 @@ impl Bmc {
 
     /// Writes an entry to the first log and pushes nothing (T71).
     pub fn log_silently(&self, severity: Severity, message_id: &str, args: &[&str], message: &str) -> Logged {
-        self.happen(Way::LogOnly, 0, &mut self.lock(), self.happening(severity, message_id, args, message))
+        self.happen_signed(
+            Way::LogOnly,
+            0,
+            &mut self.lock(),
+            self.happening(severity, message_id, args, message),
+        )
     }
 
     /// Pushes an event that stands in no log.
     pub fn push_only(&self, severity: Severity, message_id: &str, args: &[&str], message: &str) -> Logged {
-        self.happen(Way::StreamOnly, 0, &mut self.lock(), self.happening(severity, message_id, args, message))
+        self.happen_signed(
+            Way::StreamOnly,
+            0,
+            &mut self.lock(),
+            self.happening(severity, message_id, args, message),
+        )
     }
 
     /// Clears the first log.
@@ -85,7 +99,7 @@ impl Bmc {
 
     /// Clears the log at a place in [`crate::Profile::logs`]; panics where there is none.
     pub fn clear_log_in(&self, log: usize) {
-        self.lock().logs[log].clear();
+        self.clear_in(&mut self.lock(), log);
     }
 
     /// Breaks all streams off: the reader sees an error.
@@ -109,6 +123,11 @@ impl Bmc {
             Reachability::Refusing | Reachability::Resetting => state.end_streams(End::Broken),
             Reachability::BlackHole => state.streams.drain(..).for_each(|queue| queue.lose()),
         }
+    }
+
+    /// So many streams of clients that are gone take places until this is set to 0 again (T66).
+    pub fn leak_streams(&self, count: usize) {
+        self.lock().streams_leaked = count;
     }
 
     /// What requests for the stream get from now on; streams that are open stay.
@@ -149,12 +168,43 @@ impl Bmc {
         state.sessions.end_all();
         state.counts.sessions_open = 0;
         state.event_ids = 0;
+        state.unset_until = self.unset_until(Instant::now() + down_for);
+        state.logs.iter_mut().for_each(Log::start);
         state.booted = self.clock_in(&state) + TimeDelta::from_std(down_for).unwrap_or(TimeDelta::MAX);
     }
 
     /// Steps the BMC's clock, forward or back.
     pub fn step_clock(&self, seconds: i64) {
         self.lock().clock_offset += TimeDelta::seconds(seconds);
+    }
+
+    /// Sets the BMC's clock, from which it then goes on.
+    pub fn set_clock(&self, to: DateTime<Utc>) {
+        let mut state = self.lock();
+        state.unset_until = None;
+        state.clock_offset = to - self.right_time();
+    }
+
+    /// Another machine of the same kind stands behind the same address: new UUID and serial number from this
+    /// seed, empty logs, counters at 1, no sessions; streams break. The password stays, and so does the truth,
+    /// in which the generation of each log rises (T77).
+    pub fn swap(&self, seed: u64) {
+        let mut state = self.lock();
+        state.end_streams(End::Broken);
+        state.sessions.end_all();
+        state.counts.sessions_open = 0;
+        state.event_ids = 0;
+        state.sent.clear();
+        state.machine = seed;
+        state.rng = SmallRng::seed_from_u64(seed);
+        state.uuid = bmc::uuid(&mut state.rng);
+        state.unset_until = self.unset_until(Instant::now());
+        state.booted = self.clock_in(&state);
+        for log in &mut state.logs {
+            let generation = log.generation + 1;
+            *log = Log::new(&self.config.profile, &log.profile, seed);
+            log.generation = generation;
+        }
     }
 
     /// Changes the password; sessions stay.
@@ -179,6 +229,22 @@ impl Bmc {
         version.clone_into(&mut self.lock().firmware);
     }
 
+    /// What `ServerSentEventUri` says, and where the stream is, from now on; streams that are open stay (T76).
+    pub fn set_sse_uri(&self, uri: Option<&'static str>) {
+        self.lock().sse_uri = uri;
+    }
+
+    /// Serves these message registries (T50, T76).
+    pub fn set_registries(&self, registries: &'static [MessageRegistry]) {
+        self.lock().registries = registries;
+    }
+
+    /// From now on the resource at a path is passed through this before it is sent; a later call replaces it.
+    /// Logs have levers of their own.
+    pub fn edit_resource(&self, path: &str, edit: impl Fn(&mut Value) + Send + Sync + 'static) {
+        self.lock().edits.insert(path.trim_end_matches('/').to_owned(), Arc::new(edit));
+    }
+
     /// The counters.
     pub fn counts(&self) -> Counts {
         self.lock().counts.clone()
@@ -189,7 +255,13 @@ impl Bmc {
         self.lock().truth.iter().map(|logged| Logged::clone(logged)).collect()
     }
 
-    fn happening(&self, severity: Severity, message_id: &str, args: &[&str], message: &str) -> Logged {
+    pub(crate) fn happening(
+        &self,
+        severity: Severity,
+        message_id: &str,
+        args: &[&str],
+        message: &str,
+    ) -> Logged {
         Logged {
             token: String::new(),
             log: None,
@@ -205,52 +277,93 @@ impl Bmc {
         }
     }
 
-    fn happen(&self, way: Way, log: usize, state: &mut State, mut logged: Logged) -> Logged {
-        let profile = &self.config.profile;
-        state.happened += 1;
-        logged.token = format!("{}-{}", self.config.name, state.happened);
-        logged.args.push(logged.token.clone());
-        logged.message = format!("{} [{}]", logged.message, logged.token);
-        logged.time = self.clock_in(state);
-        let pushes = match way {
+    /// Writes the token that the happening will get into its arguments and its text.
+    pub(crate) fn sign(&self, state: &mut State, logged: &mut Logged) {
+        let token = self.token(state.happened + 1);
+        logged.message = format!("{} [{token}]", logged.message);
+        logged.args.push(token);
+    }
+
+    fn token(&self, happened: u64) -> String {
+        format!("{}-{happened}", self.config.name)
+    }
+
+    fn happen_signed(&self, way: Way, log: usize, state: &mut State, mut logged: Logged) -> Logged {
+        self.sign(state, &mut logged);
+        self.happen(way, log, state, logged)
+    }
+
+    pub(crate) fn happen(&self, way: Way, log: usize, state: &mut State, logged: Logged) -> Logged {
+        let logged = self.write_down(way, log, state, logged);
+        if state.logs[log].burst_due && logged.log.is_some() && logged.pushed {
+            self.push_burst(state, log, &logged);
+        } else if self.pushes(way, state) {
+            self.push(state, &[&logged]);
+        }
+        logged
+    }
+
+    /// Whether what has just happened is pushed, if anything is.
+    pub(crate) fn pushes(&self, way: Way, state: &State) -> bool {
+        match way {
             Way::LogOnly => false,
             Way::StreamOnly => true,
-            Way::LogAndStream => match profile.push {
+            Way::LogAndStream => match self.config.profile.push {
                 Push::Every => true,
                 Push::AllButEach(each) => !state.happened.is_multiple_of(each.max(1)),
                 Push::Never => false,
             },
-        };
-        let live = state.event_service == EventServiceState::Enabled
-            && state.stream_behaviour != StreamBehaviour::Silent;
-        logged.pushed = pushes && live && !state.streams.is_empty();
-        if !matches!(way, Way::StreamOnly) {
+        }
+    }
+
+    /// Everything about a happening but the pushing.
+    pub(crate) fn write_down(&self, way: Way, log: usize, state: &mut State, mut logged: Logged) -> Logged {
+        state.happened += 1;
+        logged.token = self.token(state.happened);
+        logged.time = self.clock_in(state);
+        logged.pushed = self.pushes(way, state) && state.live() && !state.streams.is_empty();
+        logged.log = None;
+        if way != Way::StreamOnly && !state.logs[log].refuses() {
             let log = &mut state.logs[log];
-            let name = log.name_next(profile.ids, logged.time);
+            let name = log.name_next(logged.time);
             logged.log = Some(Arc::clone(&log.path));
             logged.generation = log.generation;
             logged.id = name.id;
             logged.number = name.number;
             state.counts.entries_logged += 1;
         }
-        if pushes && live {
-            // The counter counts events, whether somebody listens or not.
-            let ids = EventIds::next(profile.record, &mut state.event_ids);
-            if logged.pushed {
-                let frame = event::frame(profile, &logged, ids);
-                state.streams.iter().for_each(|queue| queue.push(frame.clone()));
-            }
-        }
-        state.remember(log, logged.clone());
+        state.remember(log, Arc::new(logged.clone()));
         logged
+    }
+
+    /// Clears a log, and those that mirror it; the marker of the vendor, if there is one, is the first that then happens.
+    pub(crate) fn clear_in(&self, state: &mut State, log: usize) {
+        state.logs[log].clear();
+        for (_, to) in state.mirrors.iter().filter(|(from, _)| *from == log) {
+            state.logs[*to].clear();
+        }
+        if let Some((message_id, text)) = state.logs[log].profile.marker {
+            let marker = self.happening(Severity::Ok, message_id, &[], text);
+            self.happen_signed(Way::LogAndStream, log, state, marker);
+        }
+    }
+
+    /// Somebody has shown valid credentials.
+    pub(crate) fn write_login_line(&self, state: &mut State) {
+        if let Some(LoginLine { log, message_id, text }) = self.config.profile.login_line {
+            let login = self.happening(Severity::Ok, message_id, &[], text);
+            self.happen_signed(Way::LogAndStream, log, state, login);
+        }
     }
 }
 
 impl State {
-    fn remember(&mut self, log: usize, logged: Logged) {
-        let logged = Arc::new(logged);
+    fn remember(&mut self, log: usize, logged: Arc<Logged>) {
         if logged.log.is_some() {
             self.logs[log].append(Arc::clone(&logged));
+            for (_, to) in self.mirrors.iter().filter(|(from, _)| *from == log) {
+                self.logs[*to].append_mirrored(Arc::clone(&logged));
+            }
         }
         if self.truth.len() >= TRUTH_MAX {
             self.truth.pop_front();

@@ -10,14 +10,19 @@
 mod answer;
 mod bmc;
 mod demo;
+mod entry;
 mod event;
 mod fleet;
 mod gate;
+mod habit;
 mod levers;
 mod listener;
 mod log;
+mod log_levers;
 mod profile;
+mod push_levers;
 mod recording;
+mod registry;
 mod resource;
 mod script;
 mod session;
@@ -27,15 +32,23 @@ mod truth;
 mod vendor;
 
 pub use bmc::{Bmc, BmcConfig, Refused};
-pub use demo::{DemoBmc, demo_fleet};
+pub use demo::{DemoBmc, demo_fleet, flavoured_fleet};
 pub use fleet::{Addresses, Fleet, FleetConfig, Serve, Transport};
 pub use gate::Reachability;
+pub use habit::{
+    Burst, ClockAtStart, Count, EntriesAt, EntryShape, Keys, LoginLine, PastEnd, SeverityStyle, Skip, Slots,
+    WhenFull,
+};
 pub use levers::StreamBehaviour;
+pub use log_levers::LogFault;
 pub use profile::{
     Accept, EventServiceState, Framing, IdStyle, LogProfile, Login, Members, Oem, Order, Overflow, Parent,
     Profile, Push, RecordShape, Resume, StreamTime, TimeStyle, UnknownQuery, WhenDisabled,
 };
+pub use push_levers::{Happening, ResendIds};
 pub use recording::Recording;
+pub use registry::MessageRegistry;
 pub use script::Script;
 pub use stream::{Body, BoxError};
 pub use truth::{Counts, Logged, PathClass, Severity};
+pub use vendor::Flavour;

@@ -1,15 +1,28 @@
-//! One log of a BMC: entries in a ring, the ids they carry, clears, and pages of them as JSON. It does not
-//! know of streams or requests.
+//! One log of a BMC: entries in a ring, the ids they carry, and what befalls them. Entries and pages as JSON
+//! stand in `entry.rs`. It does not know of streams or requests.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use serde_json::{Value, json};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::{
-    profile::{IdStyle, LogProfile, Members, Oem, Order, Parent, Profile, TimeStyle},
-    truth::Logged,
+    bmc::Bmc,
+    habit::{Burst, EntriesAt, Slots, WhenFull},
+    log_levers::LogFault,
+    profile::{IdStyle, LogProfile, Parent, Profile},
+    truth::{Logged, Severity},
 };
+
+/// A change to an entry, or to the resource of a log service, before it is sent.
+pub(crate) type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
+
+/// A change to a page before it is sent; the text is the query it was asked with.
+pub(crate) type PageEdit = Arc<dyn Fn(&mut Value, &str) + Send + Sync>;
+
+/// What happens before a request for entries is answered; the text is its query.
+pub(crate) type Before = Arc<dyn Fn(&Bmc, &str) + Send + Sync>;
 
 /// What a name for a new entry is made of.
 #[derive(Clone, Debug)]
@@ -18,187 +31,392 @@ pub(crate) struct Name {
     pub(crate) number: u64,
 }
 
+/// An entry as the log holds it: what happened, and what may change about it.
+#[derive(Clone)]
+pub(crate) struct Item {
+    pub(crate) logged: Arc<Logged>,
+    /// Its name now, unless names are places or depend on the boot.
+    pub(crate) id: String,
+    /// The boot it was written in, and its place among those of that boot.
+    boot: (u64, u64),
+    /// Entries with the same one share a UUID (T21).
+    pub(crate) cause: u64,
+    pub(crate) edit: Option<Edit>,
+}
+
+/// What stands at one place of the collection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Entry(usize),
+    Empty,
+}
+
 pub(crate) struct Log {
     pub(crate) path: Arc<str>,
+    /// Where its entries are served.
+    pub(crate) entries_path: String,
     pub(crate) profile: LogProfile,
     pub(crate) generation: u32,
-    entries: VecDeque<Arc<Logged>>,
+    pub(crate) fault: LogFault,
+    pub(crate) latency: Duration,
+    pub(crate) page_edit: Option<PageEdit>,
+    pub(crate) before: Option<Before>,
+    pub(crate) service_edit: Option<Edit>,
+    /// The next line sends the whole log to the first stream.
+    pub(crate) burst_due: bool,
+    /// New entries cannot be read.
+    pub(crate) held: bool,
+    /// So many of the newest cannot be read yet.
+    pub(crate) hidden: usize,
+    pub(crate) ids: IdStyle,
+    /// Makes UUIDs differ from those of another machine.
+    pub(crate) salt: u64,
+    items: VecDeque<Item>,
     next_number: u64,
-    /// Number of the first entry after the last clear.
-    base: u64,
-    /// The last second that named an entry, and how many it named (bmcweb).
-    second: (i64, u32),
+    next_id: u64,
+    /// The last unit of time that named an entry, and how many it named (bmcweb).
+    instant: (i64, u32),
+    boot: u64,
+    in_boot: u64,
+    same_id_next: bool,
+    burst: Burst,
 }
 
 impl Log {
-    pub(crate) fn new(profile: &Profile, log: &LogProfile) -> Self {
-        let parent = match log.parent {
-            Parent::System => format!("/redfish/v1/Systems/{}", profile.system),
-            Parent::Manager => format!("/redfish/v1/Managers/{}", profile.manager),
-            Parent::Chassis => format!("/redfish/v1/Chassis/{}", profile.chassis),
-        };
+    pub(crate) fn new(profile: &Profile, log: &LogProfile, salt: u64) -> Self {
+        let (path, entries_path) = paths(profile, log);
         Self {
-            path: format!("{parent}/LogServices/{}", log.id).into(),
+            entries_path,
+            path: path.into(),
             profile: log.clone(),
             generation: 0,
-            entries: VecDeque::new(),
+            fault: LogFault::None,
+            latency: Duration::ZERO,
+            page_edit: None,
+            before: None,
+            service_edit: None,
+            burst_due: profile.burst == Burst::FirstLine,
+            held: false,
+            hidden: 0,
+            ids: log.ids.unwrap_or(profile.ids),
+            salt,
+            items: VecDeque::new(),
             next_number: 1,
-            base: 1,
-            second: (0, 0),
+            next_id: 1,
+            instant: (0, 0),
+            boot: 1,
+            in_boot: 0,
+            same_id_next: false,
+            burst: profile.burst,
         }
     }
 
-    /// Whether a path is that of the log service or lies under it.
-    pub(crate) fn holds(&self, path: &str) -> bool {
-        path.strip_prefix(&*self.path).is_some_and(|under| under.is_empty() || under.starts_with('/'))
+    /// What lies below the log in a path: nothing for the log service itself, then what comes after it;
+    /// entries begin with `/Entries`, wherever they are served.
+    pub(crate) fn under<'a>(&self, path: &'a str) -> Option<(Part, &'a str)> {
+        let below = |prefix: &str| {
+            path.strip_prefix(prefix).filter(|under| under.is_empty() || under.starts_with('/'))
+        };
+        if let Some(under) = below(&self.entries_path) {
+            return Some((Part::Entries, under));
+        }
+        below(&self.path).map(|under| (Part::Service, under))
+    }
+
+    /// Whether a new entry finds no place for ever (T38).
+    pub(crate) fn refuses(&self) -> bool {
+        self.profile.when_full == WhenFull::Discard && self.items.len() >= self.profile.capacity
     }
 
     /// Names the next entry.
-    pub(crate) fn name_next(&mut self, style: IdStyle, now: DateTime<Utc>) -> Name {
+    pub(crate) fn name_next(&mut self, now: DateTime<Utc>) -> Name {
         let number = self.next_number;
         self.next_number += 1;
-        let id = match style {
-            IdStyle::Rising => number.to_string(),
-            IdStyle::RestartsAtClear => (number - self.base + 1).to_string(),
-            IdStyle::Position => (self.entries.len() + 1).min(self.profile.capacity.max(1)).to_string(),
-            IdStyle::EpochSeconds => self.name_by_second(now.timestamp()),
+        self.in_boot += 1;
+        if std::mem::take(&mut self.same_id_next)
+            && let Some(last) = self.items.back()
+        {
+            return Name { id: last.id.clone(), number };
+        }
+        Name { id: self.make_id(now, number), number }
+    }
+
+    fn make_id(&mut self, at: DateTime<Utc>, number: u64) -> String {
+        let micros = at.timestamp_micros();
+        match self.ids {
+            IdStyle::Rising | IdStyle::RestartsAtClear => {
+                self.next_id += 1;
+                (self.next_id - 1).to_string()
+            }
+            IdStyle::Position => match self.profile.slots {
+                Slots::Window | Slots::WindowWithEcho => self.profile.capacity.to_string(),
+                _ => (self.items.len() + 1).min(self.profile.capacity.max(1)).to_string(),
+            },
+            IdStyle::EpochSeconds => self.name_by(at.timestamp()),
+            IdStyle::EpochMicros => self.name_by(micros),
+            IdStyle::BootTime => {
+                let name = self.name_by(micros);
+                format!("{:032x}_{name}", self.salt)
+            }
+            IdStyle::Cursor => {
+                let (salt, boot) = (self.salt, self.boot);
+                let cursor = format!("s={salt:032x};i={number:x};b={boot:032x};m={micros:x};t={micros:x};x=");
+                STANDARD.encode(format!("{cursor:0<114}"))
+            }
+            IdStyle::PostCode => format!("B1-{}", self.in_boot),
+        }
+    }
+
+    fn name_by(&mut self, instant: i64) -> String {
+        let (last, named) = self.instant;
+        if last != instant {
+            self.instant = (instant, 1);
+            return instant.to_string();
+        }
+        self.instant = (instant, named + 1);
+        format!("{instant}_{named}")
+    }
+
+    pub(crate) fn append(&mut self, logged: Arc<Logged>) {
+        let cause = match self.items.back() {
+            Some(last) if last.logged.time == logged.time && last.logged.message_id != logged.message_id => {
+                last.cause
+            }
+            _ => logged.number,
         };
-        Name { id, number }
+        let item = Item { id: logged.id.clone(), logged, boot: (self.boot, self.in_boot), cause, edit: None };
+        self.push(item);
     }
 
-    fn name_by_second(&mut self, second: i64) -> String {
-        let (last, named) = self.second;
-        if last != second {
-            self.second = (second, 1);
-            return second.to_string();
+    /// Takes over what another log has just written, under the same name (T14).
+    pub(crate) fn append_mirrored(&mut self, logged: Arc<Logged>) {
+        self.next_number = self.next_number.max(logged.number + 1);
+        if let Ok(id) = logged.id.parse::<u64>() {
+            self.next_id = self.next_id.max(id + 1);
         }
-        self.second = (second, named + 1);
-        format!("{second}_{named}")
+        self.append(logged);
     }
 
-    pub(crate) fn append(&mut self, entry: Arc<Logged>) {
-        if self.entries.len() >= self.profile.capacity {
-            self.entries.pop_front();
+    fn push(&mut self, item: Item) {
+        let (len, capacity) = (self.items.len(), self.profile.capacity);
+        match self.profile.when_full {
+            WhenFull::Trim(chunk) if len >= capacity => self.trim(chunk.max(1)),
+            WhenFull::Trim(_) | WhenFull::Discard => {}
+            WhenFull::TwoQueues(infos) => {
+                let info = item.logged.severity == Severity::Ok;
+                let same = |other: &Item| (other.logged.severity == Severity::Ok) == info;
+                let most = if info { infos } else { capacity };
+                if self.items.iter().filter(|other| same(other)).count() >= most {
+                    let oldest = self.items.iter().position(same);
+                    oldest.and_then(|index| self.items.remove(index));
+                }
+            }
         }
-        self.entries.push_back(entry);
+        self.items.push_back(item);
+        self.hidden = self.hidden.min(self.items.len());
+        self.hidden += usize::from(self.held);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
+        self.items.clear();
+        self.hidden = 0;
         self.generation += 1;
-        self.base = self.next_number;
-        self.second = (0, 0);
+        if self.ids == IdStyle::RestartsAtClear {
+            self.next_id = 1;
+        }
+        self.instant = (0, 0);
+        self.start();
+    }
+
+    /// The oldest go.
+    pub(crate) fn trim(&mut self, count: usize) {
+        self.items.drain(..count.min(self.items.len()));
+        self.hidden = self.hidden.min(self.items.len());
+    }
+
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.items.remove(index);
+        self.hidden = self.hidden.min(self.items.len());
+    }
+
+    pub(crate) fn remove_newest(&mut self) {
+        self.items.pop_back();
+        self.hidden = self.hidden.min(self.items.len());
+    }
+
+    /// The counter of ids goes on after the highest id that is still there (T7).
+    pub(crate) fn restart(&mut self) {
+        let highest = self.items.iter().filter_map(|item| item.id.parse::<u64>().ok()).max();
+        self.next_id = highest.unwrap_or(0) + 1;
+        self.start();
+    }
+
+    /// The service behind it starts, or takes up a new file.
+    pub(crate) fn start(&mut self) {
+        self.burst_due = self.burst == Burst::FirstLine;
+    }
+
+    /// bmcweb's rotation: the older half goes, ids are counted anew within each second (T11).
+    pub(crate) fn rotate(&mut self) {
+        self.trim(self.items.len().div_ceil(2));
+        if self.ids == IdStyle::EpochSeconds {
+            self.renumber(IdStyle::EpochSeconds);
+        }
+        self.start();
+    }
+
+    /// The same entries under ids of another grammar, which also names what comes (T12).
+    pub(crate) fn renumber(&mut self, ids: IdStyle) {
+        self.ids = ids;
+        self.instant = (0, 0);
+        self.next_id = 1;
+        let mut items = std::mem::take(&mut self.items);
+        for item in &mut items {
+            item.id = self.make_id(item.logged.time, item.logged.number);
+        }
+        self.items = items;
+    }
+
+    pub(crate) fn rename(&mut self, profile: &Profile, id: &'static str) {
+        self.profile.id = id;
+        let (path, entries_path) = paths(profile, &self.profile);
+        (self.path, self.entries_path) = (path.into(), entries_path);
+    }
+
+    /// The machine boots: what was B1 becomes B2 (T13).
+    pub(crate) fn new_boot(&mut self) {
+        self.boot += 1;
+        self.in_boot = 0;
+    }
+
+    /// These entries stand there once more, after the others, under other ids (T9b).
+    pub(crate) fn repeat(&mut self, range: Range<usize>) {
+        for index in range {
+            let Some(mut item) = self.items.get(index).cloned() else { return };
+            item.id = self.make_id(item.logged.time, item.logged.number);
+            self.push(item);
+        }
+    }
+
+    /// The next entry gets the id of the one before (T10).
+    pub(crate) fn same_id_next(&mut self) {
+        self.same_id_next = true;
+    }
+
+    pub(crate) fn edit_newest(&mut self, edit: Edit) {
+        self.edit_at(self.items.len().wrapping_sub(1), edit);
+    }
+
+    pub(crate) fn edit_at(&mut self, index: usize, edit: Edit) {
+        if let Some(item) = self.items.get_mut(index) {
+            item.edit = Some(edit);
+        }
+    }
+
+    /// The oldest first, those that cannot be read yet not among them.
+    pub(crate) fn readable(&self) -> impl DoubleEndedIterator<Item = &Item> {
+        self.items.range(..self.len())
+    }
+
+    /// How many entries can be read.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len() - self.hidden
     }
 
     pub(crate) fn newest(&self) -> Option<&Arc<Logged>> {
-        self.entries.back()
+        Some(&self.readable().next_back()?.logged)
+    }
+
+    pub(crate) fn newest_id(&self) -> Option<String> {
+        self.places().checked_sub(1).and_then(|place| self.id_at(place))
     }
 
     /// Numbers of the first and the last entry it still holds.
     pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
-        Some((self.entries.front()?.number, self.entries.back()?.number))
+        Some((self.readable().next()?.logged.number, self.newest()?.number))
     }
 
-    /// The entries from `skip` on, at most `top`, as a collection; `None` when `skip` lies past the end.
-    pub(crate) fn page(&self, profile: &Profile, skip: usize, top: Option<usize>) -> Option<Value> {
-        let count = self.entries.len();
-        if skip > count {
-            return None;
-        }
-        let size = top.unwrap_or(usize::MAX).min(profile.page_size.unwrap_or(usize::MAX));
-        let end = skip.saturating_add(size).min(count);
-        let members: Vec<Value> = (skip..end)
-            .map(|at| match profile.order {
-                Order::OldestFirst => at,
-                Order::NewestFirst => count - 1 - at,
-            })
-            .filter_map(|index| self.member(profile, index))
-            .collect();
-        let path = format!("{}/Entries", self.path);
-        let mut page = json!({
-            "@odata.id": path,
-            "@odata.type": "#LogEntryCollection.LogEntryCollection",
-            "Name": "Log Entries",
-            "Description": "Entries of the log",
-            "Members": members,
-            "Members@odata.count": count,
-        });
-        if end < count {
-            page[profile.next_link] = json!(format!("{path}?$skip={end}"));
-        }
-        Some(page)
+    /// How long an answer about entries takes, on top of any other.
+    pub(crate) fn latency(&self, profile: &Profile) -> Duration {
+        let members = self.places().min(profile.page_size.unwrap_or(usize::MAX));
+        self.latency + self.profile.latency_each * u32::try_from(members).unwrap_or(u32::MAX)
     }
 
-    fn member(&self, profile: &Profile, index: usize) -> Option<Value> {
-        match profile.members {
-            Members::Inline => self.entry_at(profile, index),
-            Members::Links => {
-                let id = self.id_at(profile, index)?;
-                Some(json!({ "@odata.id": format!("{}/Entries/{id}", self.path) }))
-            }
+    /// How many members the collection has.
+    pub(crate) fn places(&self) -> usize {
+        let len = self.len();
+        match self.profile.slots {
+            Slots::Packed => len,
+            Slots::EverySecondTwice => len + len / 2,
+            Slots::Window | Slots::WindowWithEcho => self.profile.capacity.max(len),
         }
     }
 
-    fn id_at(&self, profile: &Profile, index: usize) -> Option<String> {
-        let entry = self.entries.get(index)?;
-        Some(match profile.ids {
-            IdStyle::Position => (index + 1).to_string(),
-            IdStyle::Rising | IdStyle::RestartsAtClear | IdStyle::EpochSeconds => entry.id.clone(),
+    pub(crate) fn slot(&self, place: usize) -> Slot {
+        let (len, places) = (self.len(), self.places());
+        match self.profile.slots {
+            Slots::Packed => Slot::Entry(place),
+            Slots::EverySecondTwice => Slot::Entry(place / 3 * 2 + (place % 3).min(1)),
+            Slots::WindowWithEcho if 2 * len < places && (1..=len).contains(&place) => Slot::Entry(place - 1),
+            Slots::Window | Slots::WindowWithEcho => match place.checked_sub(places - len) {
+                Some(index) => Slot::Entry(index),
+                None => Slot::Empty,
+            },
+        }
+    }
+
+    pub(crate) fn item(&self, index: usize) -> Option<&Item> {
+        self.items.get(index).filter(|_| index < self.len())
+    }
+
+    pub(crate) fn id_at(&self, place: usize) -> Option<String> {
+        let Slot::Entry(index) = self.slot(place) else { return Some((place + 1).to_string()) };
+        let item = self.item(index)?;
+        Some(match self.ids {
+            IdStyle::Position => (place + 1).to_string(),
+            IdStyle::PostCode => self.post_code(item),
+            _ => item.id.clone(),
         })
     }
 
-    /// The entry that `id` names now: the first of that name (T10).
-    pub(crate) fn entry(&self, profile: &Profile, id: &str) -> Option<Value> {
-        let index = match profile.ids {
-            IdStyle::Position => id.parse::<usize>().ok()?.checked_sub(1)?,
-            IdStyle::Rising | IdStyle::RestartsAtClear | IdStyle::EpochSeconds => {
-                self.entries.iter().position(|entry| entry.id == id)?
-            }
-        };
-        self.entry_at(profile, index)
+    fn post_code(&self, item: &Item) -> String {
+        let (boot, nth) = item.boot;
+        format!("B{}-{nth}", self.boot - boot + 1)
     }
 
-    fn entry_at(&self, profile: &Profile, index: usize) -> Option<Value> {
-        let id = self.id_at(profile, index)?;
-        let entry = self.entries.get(index)?;
-        let mut value = json!({
-            "@odata.id": format!("{}/Entries/{id}", self.path),
-            "@odata.type": "#LogEntry.v1_9_0.LogEntry",
-            "Id": id,
-            "Name": "Log Entry",
-            "EntryType": self.profile.entry_type,
-            "Severity": entry.severity.as_str(),
-            "Created": time(profile.time, entry.time),
-            "Message": entry.message,
-            "MessageId": entry.message_id,
-            "MessageArgs": entry.args,
-        });
-        match profile.oem {
-            Oem::Plain | Oem::NvidiaLogEntry | Oem::Dell => {}
-            Oem::HpeEventNumber => {
-                value["Oem"] = json!({ "Hpe": { "EventNumber": entry.number, "Count": 1 } });
-            }
-            Oem::LenovoSequence => {
-                value["EventId"] = json!("0x4000000e00000000");
-                value["Oem"] = json!({ "Lenovo": { "EventSequenceNumber": entry.number } });
-            }
+    /// The place that `id` names now: the first of that name (T10).
+    pub(crate) fn place_of(&self, id: &str) -> Option<usize> {
+        if self.ids == IdStyle::Position {
+            return id.parse::<usize>().ok()?.checked_sub(1).filter(|place| *place < self.places());
         }
-        if self.profile.entry_type == "Oem" {
-            value["OemRecordFormat"] = json!(profile.vendor);
-        }
-        Some(value)
+        (0..self.places()).find(|place| match self.slot(*place) {
+            Slot::Entry(index) => self.item(index).is_some_and(|item| match self.ids {
+                IdStyle::PostCode => self.post_code(item) == id,
+                _ => item.id == id,
+            }),
+            Slot::Empty => false,
+        })
     }
 }
 
-/// A time as this BMC writes it in entries.
-pub(crate) fn time(style: TimeStyle, at: DateTime<Utc>) -> String {
-    match style {
-        TimeStyle::Offset => at.to_rfc3339_opts(SecondsFormat::Secs, false),
-        TimeStyle::OffsetMillis => at.to_rfc3339_opts(SecondsFormat::Millis, false),
-        TimeStyle::Zulu => at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        TimeStyle::Local(hours) => {
-            let local = (at + Duration::hours(hours.into())).format("%Y-%m-%dT%H:%M:%S");
-            format!("{local}{hours:+03}:00")
-        }
-    }
+/// The paths of a log service and of its entries.
+fn paths(profile: &Profile, log: &LogProfile) -> (String, String) {
+    let parent = match log.parent {
+        Parent::System => format!("/redfish/v1/Systems/{}", profile.system),
+        Parent::Manager => format!("/redfish/v1/Managers/{}", profile.manager),
+        Parent::Chassis => format!("/redfish/v1/Chassis/{}", profile.chassis),
+    };
+    let path = format!("{parent}/LogServices/{}", log.id);
+    let entries = match log.entries {
+        EntriesAt::UnderService => format!("{path}/Entries"),
+        EntriesAt::DellLogs => format!("{parent}/Logs/{}", log.id),
+    };
+    (path, entries)
+}
+
+/// Which part of a log a path is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Service,
+    Entries,
 }

@@ -3,6 +3,14 @@
 
 use std::time::Duration;
 
+use crate::{
+    habit::{
+        Burst, ClockAtStart, Count, EntriesAt, EntryShape, Keys, LoginLine, PastEnd, SeverityStyle, Skip,
+        Slots, WhenFull,
+    },
+    registry::MessageRegistry,
+};
+
 /// The habits of one kind of BMC. Take a named one and change fields.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -48,16 +56,34 @@ pub struct Profile {
     pub order: Order,
     /// What `Id` of an entry is (T1, T5, T10).
     pub ids: IdStyle,
-    /// Key of the link to the next page (T25).
+    /// Key of the link to the next page (T25); empty leaves the link out (T26).
     pub next_link: &'static str,
     /// Whether a collection holds entries or only links to them (T31).
     pub members: Members,
+    /// Key of the query option that leads to a page (`$skip`; `$skiptoken` in Intel's links, T25).
+    pub skip_key: &'static str,
+    /// What a request to leave out the first entries brings (T28, T29).
+    pub skip: Skip,
+    /// What leaving out more entries than there are brings (T29).
+    pub past_end: PastEnd,
+    /// What `Members@odata.count` counts (T26, T27).
+    pub count: Count,
     /// What a query option that is not supported brings (T30).
     pub unknown_query: UnknownQuery,
     /// Vendor's own additions to entries and events.
     pub oem: Oem,
     /// How times are written in entries.
     pub time: TimeStyle,
+    /// How `DateTime` of a log service is written, where it is not as in entries.
+    pub service_time: Option<TimeStyle>,
+    /// How far `DateTime` of a log service lies behind the clock that dates the entries (T45).
+    pub service_behind: Duration,
+    /// What the clock shows after a start (T40).
+    pub clock: ClockAtStart,
+    /// How severities are written in entries (T46).
+    pub severity: SeverityStyle,
+    /// How keys of entries are spelled (T47).
+    pub keys: Keys,
     /// What happens to times on the way to the stream (T68).
     pub stream_time: StreamTime,
     /// Which properties an event record has.
@@ -68,11 +94,23 @@ pub struct Profile {
     pub keep_alive: Option<Duration>,
     /// Which logged entries are pushed (T71).
     pub push: Push,
+    /// When the whole log is sent to the first stream (T60).
+    pub burst: Burst,
+    /// The message registries it serves; without one, the service root has no link to them (T50).
+    pub registries: &'static [MessageRegistry],
+    /// What is logged in the first of a pair also stands in the second, under the same id (T14).
+    pub mirrors: &'static [(usize, usize)],
+    /// What a login writes into a log; with Basic every request is one (T74).
+    pub login_line: Option<LoginLine>,
+    /// `@odata.etag` of log services and entries, where it never changes (T22).
+    pub etag: Option<&'static str>,
+    /// `DateTimeLocalOffset` as claimed (T48).
+    pub local_offset: &'static str,
     /// Streams at once (bmcweb 10, Dell 2).
     pub streams_max: usize,
     /// What one stream too many gets (T52).
     pub overflow: Overflow,
-    /// Wait before every answer, at the start.
+    /// Wait before every answer, at the start; see also [`LogProfile::latency_each`].
     pub latency: Duration,
 }
 
@@ -83,12 +121,28 @@ pub struct LogProfile {
     pub parent: Parent,
     /// Its name, such as `EventLog`.
     pub id: &'static str,
-    /// Entries it holds; the oldest goes for a new one.
+    /// Entries it holds.
     pub capacity: usize,
+    /// What a new entry does to a full log.
+    pub when_full: WhenFull,
     /// `MaxNumberOfRecords` as claimed; it may be absent or a lie (T39).
     pub claimed_capacity: Option<u64>,
     /// `EntryType` of its entries.
     pub entry_type: &'static str,
+    /// `OemRecordFormat` of its entries; `None` is the vendor's name for entries of type `Oem`.
+    pub record_format: Option<&'static str>,
+    /// What `Id` of its entries is, where it is not as in the other logs.
+    pub ids: Option<IdStyle>,
+    /// Which properties its entries have.
+    pub shape: EntryShape,
+    /// How entries are laid out in the collection.
+    pub slots: Slots,
+    /// `MessageId` and text of the entry that a clear leaves behind (T5).
+    pub marker: Option<(&'static str, &'static str)>,
+    /// Where its entries are served.
+    pub entries: EntriesAt,
+    /// How much longer a page takes for each of its members (Lenovo, T35).
+    pub latency_each: Duration,
 }
 
 /// Where a log service hangs.
@@ -173,6 +227,14 @@ pub enum IdStyle {
     Position,
     /// Seconds since 1970, then `_1`, `_2` within one second (bmcweb).
     EpochSeconds,
+    /// `<microseconds since 1970>_<n>`: the journal of bmcweb in 2023 (T12).
+    EpochMicros,
+    /// `<boot id>_<microseconds>`: the journal of bmcweb in 2024 (T12).
+    BootTime,
+    /// 152 characters of base64: the journal of bmcweb now (T12).
+    Cursor,
+    /// `B<boot>-<n>`, where B1 is the newest boot (T13).
+    PostCode,
 }
 
 /// Whether a collection holds entries or only links.
@@ -219,6 +281,18 @@ pub enum TimeStyle {
     Zulu,
     /// Local time, this many hours from UTC: `2026-11-20T08:02:09-06:00`; `-0600` on the stream (T42).
     Local(i32),
+    /// Local time of the central United States, `-06:00` in winter and `-05:00` in summer (T44).
+    UsCentral,
+    /// `2026-11-20 14:02:09 `: blank for T, no zone, blank at the end (Cisco, T42).
+    Blank,
+    /// `2026-11-20 14:02:09+00:00` (Lenovo's log service, T42).
+    BlankOffset,
+    /// `Fri Nov 20 14:02:09 2026` (T42).
+    Ctime,
+    /// `1795183329` as a string (T42).
+    EpochText,
+    /// `2026-11-20T14:02:09`, no zone.
+    Naive,
 }
 
 /// What happens to times on the way to the stream.
@@ -250,6 +324,8 @@ pub enum Framing {
     MultiLineTight,
     /// All JSON in one `data: ` line.
     OneLine,
+    /// `id:2`, `data:{...}`: the same without the blanks (AMI).
+    OneLineTight,
 }
 
 /// Which logged entries are pushed.

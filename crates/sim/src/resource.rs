@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     bmc::{Bmc, State},
-    log::{self, Log},
+    entry::{self, time},
+    habit::WhenFull,
+    log::Log,
     profile::{EventServiceState, Login, Oem, Parent, Profile, UnknownQuery},
+    registry,
 };
 
 pub(crate) fn root(profile: &Profile, state: &State) -> Value {
@@ -32,6 +35,9 @@ pub(crate) fn root(profile: &Profile, state: &State) -> Value {
             "SelectQuery": true,
         },
     });
+    if !state.registries.is_empty() {
+        root["Registries"] = json!({ "@odata.id": registry::PATH });
+    }
     if state.event_service != EventServiceState::Absent {
         root["EventService"] = json!({ "@odata.id": "/redfish/v1/EventService" });
     }
@@ -43,10 +49,16 @@ pub(crate) fn at(bmc: &Bmc, state: &State, path: &str) -> Option<Value> {
     let profile = &bmc.config.profile;
     let parts: Vec<&str> = path.strip_prefix("/redfish/v1/")?.split('/').collect();
     Some(match parts.as_slice() {
-        ["EventService"] if state.event_service != EventServiceState::Absent => event_service(profile, state),
+        ["EventService"] if state.event_service != EventServiceState::Absent => event_service(state),
         ["EventService", "Subscriptions"] if state.event_service != EventServiceState::Absent => {
             collection(path, "#EventDestinationCollection.EventDestinationCollection", Vec::new())
         }
+        ["Registries"] if !state.registries.is_empty() => collection(
+            path,
+            "#MessageRegistryFileCollection.MessageRegistryFileCollection",
+            registry::ids(state.registries),
+        ),
+        ["Registries", under @ ..] => registry::below(state.registries, under)?,
         ["SessionService"] => session_service(state),
         ["SessionService", "Sessions"] if profile.login != Login::BasicOnly => {
             let ids = state.sessions.ids().map(str::to_owned).collect();
@@ -58,17 +70,15 @@ pub(crate) fn at(bmc: &Bmc, state: &State, path: &str) -> Option<Value> {
         }
         ["Managers"] => collection(path, "#ManagerCollection.ManagerCollection", own(profile.manager)),
         ["Chassis"] => collection(path, "#ChassisCollection.ChassisCollection", own(profile.chassis)),
-        ["Systems", id] if *id == profile.system => system(bmc, path),
+        ["Systems", id] if *id == profile.system => system(bmc, state, path),
         ["Managers", id] if *id == profile.manager => manager(bmc, state, path),
-        ["Chassis", id] if *id == profile.chassis => chassis(bmc, path),
-        ["Systems", id, "LogServices"] if *id == profile.system => {
-            log_services(profile, Parent::System, path)?
-        }
+        ["Chassis", id] if *id == profile.chassis => chassis(bmc, state, path),
+        ["Systems", id, "LogServices"] if *id == profile.system => log_services(state, Parent::System, path)?,
         ["Managers", id, "LogServices"] if *id == profile.manager => {
-            log_services(profile, Parent::Manager, path)?
+            log_services(state, Parent::Manager, path)?
         }
         ["Chassis", id, "LogServices"] if *id == profile.chassis => {
-            log_services(profile, Parent::Chassis, path)?
+            log_services(state, Parent::Chassis, path)?
         }
         _ => return None,
     })
@@ -90,11 +100,14 @@ pub(crate) fn log_service(profile: &Profile, log: &Log, now: DateTime<Utc>) -> V
         "@odata.type": "#LogService.v1_3_0.LogService",
         "Id": log.profile.id,
         "Name": format!("{} Log Service", log.profile.id),
-        "DateTime": log::time(profile.time, now),
-        "DateTimeLocalOffset": "+00:00",
-        "OverWritePolicy": "WrapsWhenFull",
+        "DateTime": entry::service_time(profile, now),
+        "DateTimeLocalOffset": profile.local_offset,
+        "OverWritePolicy": match log.profile.when_full {
+            WhenFull::Discard => "NeverOverWrites",
+            WhenFull::Trim(_) | WhenFull::TwoQueues(_) => "WrapsWhenFull",
+        },
         "ServiceEnabled": true,
-        "Entries": { "@odata.id": format!("{}/Entries", log.path) },
+        "Entries": { "@odata.id": log.entries_path },
         "Actions": { "#LogService.ClearLog": {
             "target": format!("{}/Actions/LogService.ClearLog", log.path),
         } },
@@ -105,10 +118,10 @@ pub(crate) fn log_service(profile: &Profile, log: &Log, now: DateTime<Utc>) -> V
     match profile.oem {
         Oem::NvidiaLogEntry => {
             let latest = log.newest();
-            let time = log::time(profile.time, latest.map_or(DateTime::UNIX_EPOCH, |entry| entry.time));
+            let latest_time = time(profile.time, latest.map_or(DateTime::UNIX_EPOCH, |entry| entry.time));
             service["Oem"] = json!({ "Nvidia": {
-                "LatestEntryID": latest.map_or("0", |entry| entry.id.as_str()),
-                "LatestEntryTimeStamp": time,
+                "LatestEntryID": log.newest_id().unwrap_or_else(|| "0".to_owned()),
+                "LatestEntryTimeStamp": latest_time,
             } });
         }
         Oem::LenovoSequence => {
@@ -116,6 +129,12 @@ pub(crate) fn log_service(profile: &Profile, log: &Log, now: DateTime<Utc>) -> V
             service["Oem"] = json!({ "Lenovo": { "FirstSeqNum": first, "LastSeqNum": last } });
         }
         Oem::Plain | Oem::HpeEventNumber | Oem::Dell => {}
+    }
+    if let Some(etag) = profile.etag {
+        service["@odata.etag"] = json!(etag);
+    }
+    if let Some(edit) = &log.service_edit {
+        edit(&mut service);
     }
     service
 }
@@ -136,13 +155,13 @@ fn collection(path: &str, kind: &str, ids: Vec<String>) -> Value {
     })
 }
 
-fn log_services(profile: &Profile, parent: Parent, path: &str) -> Option<Value> {
-    let ids: Vec<String> =
-        profile.logs.iter().filter(|log| log.parent == parent).map(|log| log.id.to_owned()).collect();
+fn log_services(state: &State, parent: Parent, path: &str) -> Option<Value> {
+    let of_parent = state.logs.iter().filter(|log| log.profile.parent == parent);
+    let ids: Vec<String> = of_parent.map(|log| log.profile.id.to_owned()).collect();
     (!ids.is_empty()).then(|| collection(path, "#LogServiceCollection.LogServiceCollection", ids))
 }
 
-fn event_service(profile: &Profile, state: &State) -> Value {
+fn event_service(state: &State) -> Value {
     let enabled = state.event_service == EventServiceState::Enabled;
     let mut service = json!({
         "@odata.id": "/redfish/v1/EventService",
@@ -157,7 +176,7 @@ fn event_service(profile: &Profile, state: &State) -> Value {
         "Subscriptions": { "@odata.id": "/redfish/v1/EventService/Subscriptions" },
         "SSEFilterPropertiesSupported": { "EventFormatType": true, "MessageId": true, "RegistryPrefix": true },
     });
-    if let Some(uri) = profile.sse_uri {
+    if let Some(uri) = state.sse_uri {
         service["ServerSentEventUri"] = json!(uri);
     }
     service
@@ -175,7 +194,7 @@ fn session_service(state: &State) -> Value {
     })
 }
 
-fn system(bmc: &Bmc, path: &str) -> Value {
+fn system(bmc: &Bmc, state: &State, path: &str) -> Value {
     let profile = &bmc.config.profile;
     with_logs(
         profile,
@@ -189,7 +208,7 @@ fn system(bmc: &Bmc, path: &str) -> Value {
             "HostName": bmc.config.name,
             "Manufacturer": profile.vendor,
             "Model": profile.product,
-            "SerialNumber": serial(bmc),
+            "SerialNumber": serial(state),
             "PowerState": "On",
             "SystemType": "Physical",
             "Status": { "State": "Enabled", "Health": "OK" },
@@ -212,15 +231,15 @@ fn manager(bmc: &Bmc, state: &State, path: &str) -> Value {
             "Model": profile.product,
             "FirmwareVersion": state.firmware,
             "UUID": state.uuid,
-            "DateTime": log::time(profile.time, bmc.clock_in(state)),
-            "DateTimeLocalOffset": "+00:00",
-            "LastResetTime": log::time(profile.time, state.booted),
+            "DateTime": time(profile.time, bmc.clock_in(state)),
+            "DateTimeLocalOffset": profile.local_offset,
+            "LastResetTime": time(profile.time, state.booted),
             "Status": { "State": "Enabled", "Health": "OK" },
         }),
     )
 }
 
-fn chassis(bmc: &Bmc, path: &str) -> Value {
+fn chassis(bmc: &Bmc, state: &State, path: &str) -> Value {
     let profile = &bmc.config.profile;
     with_logs(
         profile,
@@ -233,7 +252,7 @@ fn chassis(bmc: &Bmc, path: &str) -> Value {
             "Name": "Chassis",
             "ChassisType": "RackMount",
             "Manufacturer": profile.vendor,
-            "SerialNumber": serial(bmc),
+            "SerialNumber": serial(state),
             "Status": { "State": "Enabled", "Health": "OK" },
         }),
     )
@@ -246,6 +265,6 @@ fn with_logs(profile: &Profile, parent: Parent, path: &str, mut resource: Value)
     resource
 }
 
-fn serial(bmc: &Bmc) -> String {
-    format!("SIM{:08X}", bmc.config.seed & 0xffff_ffff)
+fn serial(state: &State) -> String {
+    format!("SIM{:08X}", state.machine & 0xffff_ffff)
 }

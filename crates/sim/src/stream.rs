@@ -166,3 +166,32 @@ impl Drop for EventStream {
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
+
+/// A body that breaks off after these bytes (T36).
+pub(crate) fn cut(bytes: Bytes) -> Body {
+    Cut { bytes: Some(bytes), broken: false }.boxed_unsync()
+}
+
+struct Cut {
+    bytes: Option<Bytes>,
+    broken: bool,
+}
+
+impl http_body::Body for Cut {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(bytes) = self.bytes.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if std::mem::replace(&mut self.broken, true) {
+            return Poll::Ready(None);
+        }
+        let broken = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer broke off");
+        Poll::Ready(Some(Err(broken.into())))
+    }
+}

@@ -103,6 +103,8 @@ pub struct Counts {
     pub sessions_open: usize,
     /// Entries ever written to a log.
     pub entries_logged: u64,
+    /// Bytes of the bodies of all answers, streams not among them.
+    pub response_bytes: u64,
 }
 
 impl Counts {

@@ -1,18 +1,42 @@
 //! The named profiles: which vendor has which habits, each seen in a recording or in the vendor's source.
 //! Only data; a vendor that behaves in a way no field of [`Profile`] can say needs a new field first.
 
+mod flavours;
+
 use std::time::Duration;
 
-use crate::profile::{
-    Accept, EventServiceState, Framing, IdStyle, LogProfile, Login, Members, Oem, Order, Overflow, Parent,
-    Profile, Push, RecordShape, Resume, StreamTime, TimeStyle, UnknownQuery, WhenDisabled,
+use crate::{
+    habit::{
+        Burst, ClockAtStart, Count, EntriesAt, EntryShape, Keys, PastEnd, SeverityStyle, Skip, Slots,
+        WhenFull,
+    },
+    profile::{
+        Accept, EventServiceState, Framing, IdStyle, LogProfile, Login, Members, Oem, Order, Overflow,
+        Parent, Profile, Push, RecordShape, Resume, StreamTime, TimeStyle, UnknownQuery, WhenDisabled,
+    },
 };
+
+pub use flavours::Flavour;
 
 /// The key of DSP0266 for the link to the next page.
 const NEXT_LINK: &str = "Members@odata.nextLink";
 
 fn log(parent: Parent, id: &'static str, capacity: usize, entry_type: &'static str) -> LogProfile {
-    LogProfile { parent, id, capacity, claimed_capacity: u64::try_from(capacity).ok(), entry_type }
+    LogProfile {
+        parent,
+        id,
+        capacity,
+        when_full: WhenFull::Trim(1),
+        claimed_capacity: u64::try_from(capacity).ok(),
+        entry_type,
+        record_format: None,
+        ids: None,
+        shape: EntryShape::Usual,
+        slots: Slots::Packed,
+        marker: None,
+        entries: EntriesAt::UnderService,
+        latency_each: Duration::ZERO,
+    }
 }
 
 impl Profile {
@@ -45,14 +69,29 @@ impl Profile {
             ids: IdStyle::EpochSeconds,
             next_link: NEXT_LINK,
             members: Members::Inline,
+            skip_key: "$skip",
+            skip: Skip::Honoured,
+            past_end: PastEnd::Empty,
+            count: Count::Total,
             unknown_query: UnknownQuery::NotImplemented,
             oem: Oem::Plain,
             time: TimeStyle::Offset,
+            service_time: None,
+            service_behind: Duration::ZERO,
+            clock: ClockAtStart::Right,
+            severity: SeverityStyle::Redfish,
+            keys: Keys::Standard,
             stream_time: StreamTime::FractionStripped,
             record: RecordShape::Bmcweb,
             framing: Framing::MultiLine,
             keep_alive: None,
             push: Push::Every,
+            burst: Burst::Never,
+            registries: &[],
+            mirrors: &[],
+            login_line: None,
+            etag: None,
+            local_offset: "+00:00",
             streams_max: 10,
             overflow: Overflow::OkThenEnd,
             latency: Duration::ZERO,
@@ -79,6 +118,7 @@ impl Profile {
             page_size: Some(50),
             order: Order::NewestFirst,
             ids: IdStyle::Rising,
+            past_end: PastEnd::BadRequest,
             unknown_query: UnknownQuery::Ignored,
             oem: Oem::Dell,
             time: TimeStyle::Local(-6),
@@ -166,6 +206,7 @@ impl Profile {
             ],
             page_size: None,
             ids: IdStyle::Rising,
+            past_end: PastEnd::BadRequest,
             unknown_query: UnknownQuery::Ignored,
             oem: Oem::LenovoSequence,
             time: TimeStyle::OffsetMillis,

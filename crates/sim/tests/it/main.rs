@@ -2,7 +2,13 @@
 //! are marked as tests, so that clippy lets the functions that only tests use unwrap.
 
 #[cfg(test)]
+mod flavours;
+#[cfg(test)]
+mod log_levers;
+#[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod push_levers;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use sim::{Bmc, BmcConfig, Body, Profile, Refused};
+use sim::{Bmc, BmcConfig, Body, Profile, Refused, Severity};
 
 pub(crate) fn epoch() -> DateTime<Utc> {
     "2026-11-20T14:00:00.250Z".parse().expect("the constant is a time")
@@ -63,4 +63,29 @@ pub(crate) async fn next(body: &mut Body) -> Option<String> {
     let frame = body.frame().await?.expect("the stream is whole");
     let bytes = frame.into_data().expect("a stream has no trailers");
     Some(String::from_utf8(bytes.to_vec()).expect("a stream is UTF-8"))
+}
+
+/// Logs some entries that nobody cares about.
+pub(crate) fn fill(bmc: &Bmc, count: usize) {
+    for _ in 0..count {
+        bmc.log(Severity::Ok, "x", &[], "y");
+    }
+}
+
+/// The ids on a page, in its order.
+pub(crate) fn ids(page: &Value) -> Vec<String> {
+    let members = page["Members"].as_array().expect("a page has members");
+    members.iter().map(|entry| entry["Id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// The texts on a page, in its order.
+pub(crate) fn texts(page: &Value) -> Vec<Value> {
+    let members = page["Members"].as_array().expect("a page has members");
+    members.iter().map(|entry| entry["Message"].clone()).collect()
+}
+
+/// The JSON of a frame.
+pub(crate) fn event(frame: &str) -> Value {
+    let data: String = frame.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+    serde_json::from_str(&data).expect("the lines of data are JSON together")
 }
