@@ -146,6 +146,7 @@ fn every_setting_of_the_logs_is_read() {
         initial_history = \"all\"
         reconcile_interval = \"1h\"
         exclude_services = []
+        report_changes = true
         [collectors.logs.periodic]
         logs_collection_interval = \"1m\"
         state_refresh_interval = \"2m\"
@@ -161,10 +162,13 @@ fn every_setting_of_the_logs_is_read() {
         initial_backoff = \"7s\"
         max_backoff = \"8s\"
         idle_timeout = \"9s\"";
-    let logs = parse(text).unwrap().0.logs;
+    let (config, warnings) = parse(text).unwrap();
+    let logs = config.logs;
+    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["endpoints"]);
     let minutes = |count: u64| Duration::from_secs(60 * count);
     assert_eq!((logs.mode, logs.initial_history), (Mode::Periodic, collect::History::All));
     assert_eq!((logs.reconcile_interval, logs.exclude_services), (minutes(60), vec![]));
+    assert!(logs.report_changes);
     assert_eq!(logs.periodic.logs_collection_interval, minutes(1));
     assert_eq!(logs.periodic.state_refresh_interval, minutes(2));
     assert_eq!(logs.periodic.logs_state_file.as_deref(), Some(Path::new("/tmp/{machine_id}.json")));
@@ -210,6 +214,7 @@ fn passwords_are_never_shown() {
 fn what_works_and_should_be_looked_at_is_warned_about() {
     let text = "
         log.level = \"info\"
+        collectors.logs.periodic.logs_state_file = \"/tmp/state.json\"
         [[endpoints]]
         address = \"http://a\"
         credentials = \"c\"
@@ -231,6 +236,7 @@ fn what_works_and_should_be_looked_at_is_warned_about() {
         "endpoints[0].address",
         "endpoints[1].credentials",
         "endpoints[1].address",
+        "collectors.logs.periodic.logs_state_file",
         "log.level",
     ];
     assert_eq!(keys, expected);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bmcwatch::metrics::{Metrics, Snapshot, Writable};
+use chrono::TimeDelta;
 use collect::{EndpointView, Mode, State};
 use journal::Stat;
 use model::{Endpoint, EndpointId};
@@ -42,6 +43,8 @@ fn streaming() -> EndpointView {
         stream_items: 980,
         failures: [("timeout", 1)].into(),
         stream_errors: [("ended", 2), ("timeout", 1)].into(),
+        gaps: [("cleared", 1), ("wrapped", 3)].into(),
+        clock_offset: Some(TimeDelta::milliseconds(-3_600_250)),
         vendor: Some("Dell".to_owned()),
         product: Some("Integrated \"Dell\" Remote Access Controller".to_owned()),
         redfish_version: Some("1.17.0".to_owned()),
@@ -55,6 +58,8 @@ fn downgraded() -> EndpointView {
         reason: Some("sse_not_available: the event stream answers 404".to_owned()),
         insecure: true,
         stream_errors: [("not_available", 1)].into(),
+        gaps: BTreeMap::new(),
+        clock_offset: Some(TimeDelta::milliseconds(20)),
         ..streaming()
     }
 }
@@ -72,6 +77,8 @@ fn never_seen() -> EndpointView {
         stream_items: 0,
         failures: [("auth", 2)].into(),
         stream_errors: BTreeMap::new(),
+        gaps: BTreeMap::new(),
+        clock_offset: None,
         vendor: None,
         product: None,
         redfish_version: None,

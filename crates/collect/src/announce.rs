@@ -11,7 +11,7 @@ use std::{
 use model::EndpointId;
 use tokio::time::Instant;
 
-use crate::{Board, downgrade::Reason};
+use crate::{Board, GapReason, downgrade::Reason};
 
 /// Lines of one kind about single endpoints that go out at their full level within one period; further ones are debug, and
 /// the summary line counts them. Large enough for several racks, small enough for whatever keeps our log.
@@ -31,7 +31,7 @@ pub(crate) struct Announcer(Mutex<Period>);
 struct Period {
     start: Instant,
     /// Lines so far, by kind.
-    lines: [u32; 5],
+    lines: [u32; 7],
     held_back: u32,
 }
 
@@ -43,12 +43,14 @@ enum Line {
     Refused,
     Downgraded,
     Recovered,
+    Gap,
+    Noisy,
 }
 
 impl Announcer {
     /// A fresh period begins now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Period { start: now, lines: [0; 5], held_back: 0 }))
+        Self(Mutex::new(Period { start: now, lines: [0; 7], held_back: 0 }))
     }
 
     fn may_speak(&self, line: Line) -> bool {
@@ -56,7 +58,7 @@ impl Announcer {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(period.start) >= SUMMARY_PERIOD {
             period.start = now;
-            period.lines = [0; 5];
+            period.lines = [0; 7];
         }
         let lines = &mut period.lines[line as usize];
         *lines += 1;
@@ -111,6 +113,29 @@ impl Announcer {
             tracing::info!(%endpoint, "event stream recovered; polling ends");
         } else {
             tracing::debug!(%endpoint, "event stream recovered; polling ends");
+        }
+    }
+
+    /// Something may be missing; the gap record says what.
+    pub(crate) fn gap(&self, endpoint: &EndpointId, log: &str, reason: GapReason) {
+        let reason = reason.as_str();
+        if self.may_speak(Line::Gap) {
+            tracing::warn!(%endpoint, log, reason, "entries may be missing; a gap record says which");
+        } else {
+            tracing::debug!(%endpoint, log, reason, "entries may be missing");
+        }
+    }
+
+    /// A log grows by nothing but our own logins.
+    pub(crate) fn noisy(&self, endpoint: &EndpointId, log: &str) {
+        if self.may_speak(Line::Noisy) {
+            tracing::warn!(
+                %endpoint,
+                log,
+                "this log grows by our own logins; exclude it with exclude_services, or let auth use a session"
+            );
+        } else {
+            tracing::debug!(%endpoint, log, "this log grows by our own logins");
         }
     }
 

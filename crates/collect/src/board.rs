@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use model::{Endpoint, EndpointId};
 use redfish::FailureReason;
 
@@ -90,6 +90,10 @@ pub struct EndpointView {
     pub failures: BTreeMap<&'static str, u64>,
     /// Stream errors by reason.
     pub stream_errors: BTreeMap<&'static str, u64>,
+    /// Times that entries or events are known or suspected missing, by [`GapReason`](crate::GapReason).
+    pub gaps: BTreeMap<&'static str, u64>,
+    /// The BMC's clock minus ours, to the millisecond, when it was last measured.
+    pub clock_offset: Option<TimeDelta>,
     /// Vendor, product and Redfish version as the service root tells them.
     pub vendor: Option<String>,
     /// Product.
@@ -161,5 +165,46 @@ impl Board {
             }
         }
         troubles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use redfish::{AuthMode, ClientConfig, Trust};
+
+    use super::*;
+    use crate::{EndpointSpec, GapReason, plan::Wish};
+
+    fn status(id: &str) -> Arc<Status> {
+        let id = EndpointId::try_from(id).unwrap();
+        let endpoint = Endpoint { id, address: String::new(), labels: BTreeMap::new() };
+        let client = ClientConfig {
+            address: "https://127.0.0.1".parse().unwrap(),
+            trust: Trust::System,
+            auth: AuthMode::None,
+            login: None,
+        };
+        let spec = EndpointSpec { endpoint: Arc::new(endpoint), client, log_mode: None };
+        Arc::new(Status::new(&Wish { spec, logs: Arc::default() }, DateTime::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn gaps_and_the_clock_of_an_endpoint_are_shown_and_go_with_it() {
+        let board = Board::default();
+        let (told, silent) = (status("a"), status("b"));
+        board.place(Arc::clone(&told));
+        board.place(silent);
+        told.gap(GapReason::Wrapped);
+        told.gap(GapReason::Dropped);
+        told.gap(GapReason::Wrapped);
+        told.clock_offset(TimeDelta::seconds(9));
+        told.clock_offset(TimeDelta::seconds(-3));
+        let views = board.snapshot();
+        assert_eq!(views[0].gaps, [("dropped", 1), ("wrapped", 2)].into());
+        assert_eq!(views[0].clock_offset, Some(TimeDelta::seconds(-3)));
+        assert_eq!((&views[1].gaps, views[1].clock_offset), (&BTreeMap::new(), None));
+        board.remove(&told.endpoint().id);
+        assert_eq!(board.snapshot().len(), 1);
     }
 }

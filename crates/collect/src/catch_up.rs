@@ -2,26 +2,23 @@
 //!
 //! Which entries are news is decided in `continuity` and by the journal; when to read, by the collectors.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use journal::ReadError;
-use model::{LogBookmark, Origin};
-use redfish::{Entry, LogService, Operation, Page, PageLink, RequestError, RequestErrorKind, ServiceRoot};
+use model::Origin;
+use redfish::{LogService, RequestError, ServiceRoot};
 use tokio::time::Instant;
 
 use crate::{
     Mode,
     collector::{Broken, Context},
-    continuity::{Next, Order, Walk},
+    continuity::Ask,
     downgrade::Reason,
-    ingest::{HAS_STREAMED, News, Offer, Witnesses},
+    ingest::{HAS_STREAMED, Witnesses},
+    read_log::{Visit, Watched},
     recover::{Scope, may_pass, scope},
 };
-
-/// Pages of one log in one reading. An iDRAC's Lclog of 500,000 entries has 10,000 pages of 50; more is a loop that the
-/// link guard did not see.
-const PAGES_MAX: usize = 10_000;
 
 /// After so long a look-up or a reading that missed something is done again, if what it missed may be there then.
 pub(crate) const PARTIAL_AGAIN_AFTER: Duration = Duration::from_mins(5);
@@ -30,7 +27,9 @@ pub(crate) const PARTIAL_AGAIN_AFTER: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub(crate) struct Logs {
     pub(crate) root: ServiceRoot,
-    services: Vec<LogService>,
+    services: Vec<Watched>,
+    /// UUID of the machine that these logs are of.
+    machine: Option<String>,
     looked_up_at: Instant,
     missed: Missed,
 }
@@ -67,6 +66,21 @@ pub(crate) struct Tally {
     pub(crate) entries: usize,
     /// Records made.
     pub(crate) records: u64,
+    /// A log may have been cleared, or not: it must be read again after so long to find out.
+    pub(crate) again_after: Option<Duration>,
+}
+
+impl Tally {
+    /// Notes what a log must be asked again.
+    pub(crate) fn ask_again(&mut self, ask: Option<Ask>) {
+        let after = ask.map(Ask::after);
+        self.again_after = [self.again_after, after].into_iter().flatten().min();
+    }
+}
+
+/// Whether a reading left a doubt about what became of a log. Which machine answers is then asked again too (T77).
+pub(crate) fn doubts(read: &Result<Tally, Broken>) -> bool {
+    read.as_ref().is_ok_and(|tally| tally.again_after.is_some())
 }
 
 /// Logs as they are known: a fresh look-up when there is none or it is older than `max_age`.
@@ -76,9 +90,10 @@ pub(crate) async fn look_up(
     max_age: Duration,
 ) -> Result<Box<Logs>, RequestError> {
     let good_for = |logs: &Logs| if logs.is_partial() { max_age.min(PARTIAL_AGAIN_AFTER) } else { max_age };
-    if let Some(logs) = logs.filter(|logs| logs.looked_up_at.elapsed() < good_for(logs)) {
-        return Ok(logs);
-    }
+    let before = match logs {
+        Some(logs) if logs.looked_up_at.elapsed() < good_for(&logs) => return Ok(logs),
+        before => before,
+    };
     let root = context.client.root().await?;
     context.status.identified(&root);
     let mut found = context.client.log_services(&root).await?;
@@ -89,7 +104,16 @@ pub(crate) async fn look_up(
     found.found.retain(|log| log.enabled && !excluded.iter().any(|name| name.eq_ignore_ascii_case(&log.id)));
     tracing::debug!(endpoint = %context.id(), logs = found.found.len(), "log services looked up");
     let missed = if found.problems.iter().any(may_pass) { Missed::Something } else { Missed::Nothing };
-    Ok(Box::new(Logs { root, services: found.found, looked_up_at: Instant::now(), missed }))
+    if let Some(offset) = found.found.iter().find_map(|log| log.clock_offset) {
+        context.status.clock_offset(offset);
+    }
+    let known = |path: &str| before.as_ref()?.services.iter().find(|log| log.service.path == path);
+    let watched = |service: LogService| {
+        let before = known(&service.path);
+        Watched::new(service, before)
+    };
+    let services = found.found.into_iter().map(watched).collect();
+    Ok(Box::new(Logs { root, services, machine: found.machine, looked_up_at: Instant::now(), missed }))
 }
 
 /// How a reading came about.
@@ -103,12 +127,18 @@ pub(crate) struct Occasion {
 
 /// Reads every log to its end or to what is known. A log that cannot be read costs only itself; an endpoint that does not
 /// answer ends the reading.
-pub(crate) async fn catch_up(context: &Context, logs: &Logs, occasion: Occasion) -> Result<Tally, Broken> {
+pub(crate) async fn catch_up(
+    context: &Context,
+    logs: &mut Logs,
+    occasion: Occasion,
+) -> Result<Tally, Broken> {
     let mut tally = Tally::default();
     let witnesses = witnesses(context).await?;
-    for (index, service) in logs.services.iter().enumerate() {
-        let place = if index + 1 == logs.services.len() { Place::Last } else { Place::Before };
-        match read_log(context, service, (occasion, witnesses, place), &mut tally).await {
+    let (count, machine) = (logs.services.len(), logs.machine.as_deref());
+    for (index, log) in logs.services.iter_mut().enumerate() {
+        let place = if index + 1 == count { Place::Last } else { Place::Before };
+        let visit = Visit { context, occasion, witnesses, place, machine };
+        match visit.read(log, &mut tally).await {
             Ok(()) => tally.logs += 1,
             Err(Broken::Request(error)) if scope(&error) == Scope::Resource => {
                 context.failed_partly(&error);
@@ -123,79 +153,10 @@ pub(crate) async fn catch_up(context: &Context, logs: &Logs, occasion: Occasion)
 
 /// Where a log stands among those that are read in one go.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Before,
     /// Nothing is asked after it for a while, unless it has several pages.
     Last,
-}
-
-async fn read_log(
-    context: &Context,
-    service: &LogService,
-    (occasion, witnesses, place): (Occasion, Witnesses, Place),
-    tally: &mut Tally,
-) -> Result<(), Broken> {
-    let name = service.path.as_str();
-    let stored = context.world.journal.mark(context.id().as_str(), name).await?;
-    let before = stored.as_deref().and_then(LogBookmark::decode);
-    let generation = before.as_ref().map_or(0, |before| before.generation);
-    let mut walk = Walk::new(before, context.wish.logs.initial_history, occasion.since);
-
-    let mut page = match place {
-        Place::Before => context.client.first_page(service).await?,
-        Place::Last => context.client.first_page_and_close(service).await?,
-    };
-    if walk.is_unchanged(&page) {
-        return Ok(());
-    }
-    let mut links: HashSet<PageLink> = HashSet::new();
-    let mut read = 0;
-    for pages in 1..=PAGES_MAX {
-        read += page.entries.len();
-        tally.entries += page.entries.len();
-        context.world.metrics.rejected("entry", page.rejected);
-        let next = walk.take(&page);
-        let offer = |entry: Entry| {
-            let news = if walk.tells(&entry) { News::Tell } else { News::Note };
-            Offer::entry(context.status.endpoint(), name, generation, entry, news, witnesses)
-        };
-        let offers = oldest_first(&mut page, walk.order()).into_iter().map(offer).collect();
-        let link = page.next.clone().filter(|link| next == Next::GoOn && links.insert(link.clone()));
-        let following = match &link {
-            Some(link) => Some(context.client.next_page(service, link).await),
-            None => None,
-        };
-        let ends = match &following {
-            None => true,
-            Some(Ok(_)) => false,
-            Some(Err(error)) => is_past_the_end(error, read, page.count),
-        };
-        let bookmark = if ends {
-            Some(walk.finished(&page, pages))
-        } else if pages == 1 {
-            walk.begun()
-        } else {
-            None
-        };
-        let marked = bookmark.map(|bookmark| (name, bookmark));
-        tally.records +=
-            context.world.ingest.take(&context.status, occasion.origin, offers, marked).await?.records;
-        match following {
-            Some(following) if !ends => page = following?,
-            _ => return Ok(()),
-        }
-    }
-    let kind = RequestErrorKind::Decode(format!("more than {PAGES_MAX} pages"));
-    Err(Broken::Request(RequestError { operation: Operation::Logs, path: service.path.clone(), kind }))
-}
-
-/// Takes the entries out of a page, in the order in which they shall be told: oldest first.
-fn oldest_first(page: &mut Page, order: Order) -> Vec<Entry> {
-    let mut entries = std::mem::take(&mut page.entries);
-    if order == Order::NewestFirst {
-        entries.reverse();
-    }
-    entries
 }
 
 /// Whether what stands in this endpoint's logs may come on a stream too, or has: events that came before a downgrade
@@ -208,11 +169,4 @@ async fn witnesses(context: &Context) -> Result<Witnesses, ReadError> {
     let has_streamed = || context.world.journal.mark(context.id().as_str(), HAS_STREAMED);
     let both = streams || has_streamed().await?.is_some();
     Ok(if both { Witnesses::LogAndStream } else { Witnesses::Log })
-}
-
-/// A next link that leads past the end is answered by 400, 404 or 500 on some (T29). It is the end only when the log's own
-/// count says so.
-fn is_past_the_end(error: &RequestError, read: usize, count: Option<u64>) -> bool {
-    let refused = matches!(error.kind, RequestErrorKind::Status { status: 400 | 404 | 500, .. });
-    refused && count.is_some_and(|count| read as u64 >= count)
 }

@@ -19,12 +19,14 @@ use crate::{
     downgrade::{Registry, Role},
     ingest::Ingest,
     jitter::Jitter,
+    notice::Notice,
     pace::Pace,
     periodic,
     plan::Wish,
     recover::{Recovery, recovery},
     status::Status,
     stream,
+    take_over::TakeOver,
 };
 
 /// What all collectors of the process share.
@@ -49,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) status: Arc<Status>,
     /// Somebody says: try now (a reload, `endpoints retry`).
     pub(crate) poke: Arc<Notify>,
+    /// What another collector had told before bmcwatch came.
+    pub(crate) take_over: Arc<TakeOver>,
     pub(crate) stop: CancellationToken,
     /// When the endpoint was downgraded, if this collector is the answer to that.
     pub(crate) downgraded_at: Option<Instant>,
@@ -178,6 +182,12 @@ impl Context {
         let text = chain(error);
         tracing::debug!(endpoint = %self.id(), error = text, "resource could not be read");
         self.status.failed(error.reason(), text, self.now());
+    }
+
+    /// Tells that something may be missing, now that the record of it is durable.
+    pub(crate) fn gap(&self, log: &str, gap: &Notice) {
+        self.status.gap(gap.reason);
+        self.world.announcer.gap(self.id(), log, gap.reason);
     }
 
     /// Tells that the endpoint is well and what it is doing; once, if it was told to be down.

@@ -1,285 +1,289 @@
-//! Comparing a bookmark with what a log shows: how far a reading goes on, which entries are news, and what the next
-//! bookmark is. Pure: pages in, decisions out; it is handed the time.
+//! Bookmark against reading: does the log go on, was it cleared, did it wrap over what nobody had read, is it another
+//! machine's? Pure: it is handed the time.
 //!
-//! This is the place where clears, wraps, renumbered and replaced logs will be told apart; today it knows two cases, "goes
-//! on" and "read to the end". The journal's keys keep either from telling anything twice.
+//! Nothing here decides whether an entry is told: an unknown entry is news whatever the verdict. The verdict decides what
+//! is said about entries that nobody can read any more, and which entries without a time are new ones.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    time::Duration,
-};
+use std::{cmp::Ordering, time::Duration};
 
-use chrono::{DateTime, Utc};
-use model::{BOOKMARK_FINGERPRINTS_MAX, LogBookmark};
-use redfish::{Entry, Page};
+use model::{Ids, Listed, LogBookmark};
+use redfish::Entry;
 
-use crate::History;
+/// A log that lost all that was known of it is asked again after so long, before it is believed: a listing that is made
+/// while the log is rotated looks the same.
+pub(crate) const SECOND_READING_AFTER: Duration = Duration::from_secs(30);
 
-/// How much older than the first contact an entry may look and still have come after it: BMCs write whole seconds, and
-/// their clocks are a little off.
-const CONTACT_SLACK: Duration = Duration::from_secs(5);
+/// An empty log is believed after so long: bmcweb lists nothing while its logging daemon is away (T33), and a daemon that
+/// is restarted or updated is back within minutes.
+pub(crate) const EMPTY_BELIEVED_AFTER: Duration = Duration::from_mins(10);
 
-/// In which order a log lists its entries.
+/// So many entries in a row without a hole are no chance; the smallest ring seen keeps ten (phosphor-logging's informational
+/// entries).
+const ROW_MIN: u64 = 10;
+
+/// Ids of ten digits and more are seconds since 1970 (bmcweb), not a count.
+const NUMBER_MAX: u64 = 1_000_000_000;
+
+/// How much of what the bookmark knows a reading showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Overlap {
+    #[default]
+    None,
+    /// Some of it: the log goes on, though the newest entry may have been deleted by itself (T7, T8).
+    Some,
+    /// The newest entry that was read is there: whatever came after it is there too.
+    Newest,
+}
+
+/// What a reading of a whole log showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Entries listed.
+    pub(crate) entries: usize,
+    pub(crate) overlap: Overlap,
+    /// The entry that is listed first.
+    pub(crate) first: Option<Listed>,
+    /// The lowest and the highest number, where entries are numbered.
+    pub(crate) numbers: Option<(u64, u64)>,
+    /// Whether numbers only rise, or only fall, from entry to entry. Numbers without an order prove nothing.
+    pub(crate) row: Row,
+    /// An entry that is not known says that the log was cleared.
+    pub(crate) marker: bool,
+    /// An entry that is not known says that entries were lost before it.
+    pub(crate) overflowed: bool,
+    /// What is newer than the newest known entry.
+    pub(crate) fresh: Fresh,
+    /// When the newest entry happened, by the BMC's clock.
+    pub(crate) newest_at_ms: Option<i64>,
+    /// `Members@odata.count`.
+    pub(crate) count: Option<u64>,
+    /// UUID of the service or manager.
+    pub(crate) machine: Option<String>,
+}
+
+/// The numbers of a listing, one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    last: Option<u64>,
+    direction: Option<Ordering>,
+    /// It went up and down.
+    broken: bool,
+}
+
+impl Row {
+    fn note(&mut self, number: u64) {
+        let step = self.last.map(|last| number.cmp(&last)).filter(|step| *step != Ordering::Equal);
+        self.broken |= step.zip(self.direction).is_some_and(|(step, direction)| step != direction);
+        self.direction = self.direction.or(step);
+        self.last = Some(number);
+    }
+}
+
+/// Entries that are newer than the newest known one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fresh {
+    pub(crate) entries: u64,
+    /// Those that tell of a login or a request.
+    pub(crate) sessions: u64,
+    /// The lowest and the highest number.
+    pub(crate) numbers: Option<(u64, u64)>,
+}
+
+impl Fresh {
+    pub(crate) fn note(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.sessions += u64::from(entry.signs.session);
+        self.numbers = wider(self.numbers, entry);
+    }
+
+    /// The number with which a long row without a hole begins.
+    fn row(&self) -> Option<u64> {
+        let (low, high) = self.numbers?;
+        (self.entries >= ROW_MIN && high - low + 1 == self.entries).then_some(low)
+    }
+}
+
+/// The number of an entry, where it is a count.
+fn number(entry: &Entry) -> Option<u64> {
+    entry.number.filter(|number| *number < NUMBER_MAX)
+}
+
+/// The range of numbers with that of one more entry.
+fn wider(numbers: Option<(u64, u64)>, entry: &Entry) -> Option<(u64, u64)> {
+    let Some(number) = number(entry) else { return numbers };
+    let (low, high) = numbers.unwrap_or((number, number));
+    Some((low.min(number), high.max(number)))
+}
+
+impl Reading {
+    /// Takes an entry in; `newest` is the newest entry that the bookmark knows.
+    pub(crate) fn note(&mut self, entry: &Entry, known: bool, newest: Option<&u64>) {
+        self.entries += 1;
+        if known {
+            let is_newest = newest == Some(&entry.placeless.fingerprint());
+            self.overlap = self.overlap.max(if is_newest { Overlap::Newest } else { Overlap::Some });
+        }
+        self.marker |= entry.signs.cleared && !known;
+        self.overflowed |= entry.signs.overflowed && !known;
+        self.numbers = wider(self.numbers, entry);
+        if let Some(number) = number(entry) {
+            self.row.note(number);
+        }
+        self.newest_at_ms = self.newest_at_ms.max(entry.facts.occurred_at.map(|at| at.timestamp_millis()));
+    }
+}
+
+/// The verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Newest first (Dell, Cisco): the walk may end at a full overlap.
-    NewestFirst,
-    /// Oldest first, or no evidence: the walk goes to the end.
-    OldestFirst,
+pub(crate) enum Continuity {
+    /// What was read last is there, or nothing had been read.
+    Continues,
+    /// Older entries went; all of them had been read.
+    WrappedWithoutLoss,
+    /// Entries went that nobody had read.
+    WrappedWithLoss(Lost),
+    /// Somebody cleared the log, and there are entries of after that.
+    Cleared(Lost),
+    /// It has been empty for long.
+    Emptied,
+    /// After that, there are entries again, and they are others.
+    Refilled(Lost),
+    /// Numbers or times began anew, and nothing of what was known is left.
+    Restarted(Lost),
+    /// Another machine answers at this address (T77).
+    Replaced,
+    /// Not yet; what to do to find out.
+    CannotTell(Ask),
 }
 
-/// What to do after a page.
+/// How many entries may have gone unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Read the next page, if there is one.
-    GoOn,
-    /// Everything from here on is known, or older than what was asked for.
-    Enough,
+pub(crate) enum Lost {
+    /// So many at most.
+    AtMost(u64),
+    /// Nobody knows.
+    Unknown,
 }
 
-/// One reading of one log, page by page.
-#[derive(Debug)]
-pub(crate) struct Walk {
-    before: LogBookmark,
-    known: HashSet<u64>,
-    history: History,
-    /// When the first reading of this log began, while it has not come to its end.
-    first_since: Option<DateTime<Utc>>,
-    /// Whether this very walk is the first contact.
-    first_contact: bool,
-    newest: VecDeque<u64>,
-    order: Option<Order>,
-    scheme: &'static str,
+/// What to ask next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// The same again, soon.
+    SecondReading,
+    /// The same again, until it has stayed empty for long.
+    WhetherItStaysEmpty,
 }
 
-impl Walk {
-    /// A walk that starts from a bookmark, or from none at a first contact. `contact` is when the endpoint was reached:
-    /// the opening of the stream, where there is one, for what comes on it afterwards is news.
-    pub(crate) fn new(before: Option<LogBookmark>, history: History, contact: DateTime<Utc>) -> Self {
-        let first_contact = before.is_none();
-        let before = before.unwrap_or_default();
-        let first_since = match before.unfinished_since_ms {
-            Some(ms) => Some(DateTime::from_timestamp_millis(ms).unwrap_or(contact)),
-            None => first_contact.then_some(contact),
+impl Continuity {
+    /// Whether entries from now on are those of another log, so that what has no time is new.
+    pub(crate) fn begins_anew(self) -> bool {
+        match self {
+            Self::Cleared(_) | Self::Refilled(_) | Self::Restarted(_) | Self::Replaced => true,
+            Self::Continues
+            | Self::WrappedWithoutLoss
+            | Self::WrappedWithLoss(_)
+            | Self::Emptied
+            | Self::CannotTell(_) => false,
+        }
+    }
+}
+
+/// What a reading means.
+pub(crate) fn judge(before: &LogBookmark, reading: &Reading, now_ms: i64) -> Continuity {
+    let numbers = reading.numbers.filter(|_| before.ids == Ids::Names && !reading.row.broken);
+    let jump = before.last_number.zip(numbers).map(|(last, (low, _))| Jump::of(last, low));
+    if before.newest.is_empty() {
+        // It was empty. Only numbers can show that something came and went meanwhile.
+        return match jump {
+            Some(Jump::Up(missing)) if missing > 0 => Continuity::WrappedWithLoss(Lost::AtMost(missing)),
+            _ => Continuity::Continues,
         };
-        let known = before.newest.iter().copied().collect();
-        let (newest, order, scheme) = (VecDeque::new(), None, "");
-        Self { before, known, history, first_since, first_contact, newest, order, scheme }
     }
-
-    /// Whether the whole log came in one page that is byte for byte what it was.
-    pub(crate) fn is_unchanged(&self, page: &Page) -> bool {
-        page.next.is_none() && self.before.body_digest == Some(page.digest)
-    }
-
-    /// Whether an entry that the journal does not know is news. Only a first reading leaves anything out.
-    pub(crate) fn tells(&self, entry: &Entry) -> bool {
-        let Some(since) = self.first_since else { return true };
-        match (self.history, entry.facts.occurred_at) {
-            (History::All, _) => true,
-            (History::None, Some(at)) => at + CONTACT_SLACK >= since,
-            (History::None, None) => !self.first_contact,
-            (History::Last(age), at) => at.is_none_or(|at| age_of(since, at) <= age),
+    if reading.overlap > Overlap::None {
+        if let Some(missing) = skipped(before, reading) {
+            return Continuity::WrappedWithLoss(Lost::AtMost(missing));
         }
+        let same_first = before.first.is_none() || before.first == reading.first;
+        return if same_first { Continuity::Continues } else { Continuity::WrappedWithoutLoss };
     }
-
-    /// Takes a page in and says whether to read on.
-    pub(crate) fn take(&mut self, page: &Page) -> Next {
-        let order = *self.order.get_or_insert_with(|| order_of(&page.entries));
-        for entry in &page.entries {
-            self.scheme = entry.identity.scheme.as_str();
-            match order {
-                Order::NewestFirst if self.newest.len() < BOOKMARK_FINGERPRINTS_MAX => {
-                    self.newest.push_front(entry.identity.fingerprint());
-                }
-                Order::NewestFirst => {}
-                Order::OldestFirst => {
-                    if self.newest.len() == BOOKMARK_FINGERPRINTS_MAX {
-                        self.newest.pop_front();
-                    }
-                    self.newest.push_back(entry.identity.fingerprint());
-                }
-            }
-        }
-        if order == Order::OldestFirst || page.entries.is_empty() {
-            return Next::GoOn;
-        }
-        let overlaps = page.entries.iter().all(|entry| self.known.contains(&entry.identity.fingerprint()));
-        let too_old = self.first_since.is_some() && page.entries.iter().all(|entry| !self.tells(entry));
-        if overlaps || too_old { Next::Enough } else { Next::GoOn }
+    let replaced = before.machine.is_some() && reading.machine.is_some() && before.machine != reading.machine;
+    if replaced {
+        return Continuity::Replaced;
     }
-
-    /// In which order the log lists its entries; known after the first page.
-    pub(crate) fn order(&self) -> Order {
-        self.order.unwrap_or(Order::OldestFirst)
+    let doubted_for = before.doubted_since_ms.map(|since| now_ms.saturating_sub(since));
+    let doubted_long = |wait: Duration| {
+        doubted_for.is_some_and(|ms| u128::try_from(ms).is_ok_and(|ms| ms >= wait.as_millis()))
+    };
+    if reading.entries == 0 {
+        return match before.emptied {
+            true => Continuity::Continues,
+            false if doubted_long(EMPTY_BELIEVED_AFTER) => Continuity::Emptied,
+            false => Continuity::CannotTell(Ask::WhetherItStaysEmpty),
+        };
     }
-
-    /// The bookmark to set with the first page of a first reading, so that a reading that breaks off goes on later as the
-    /// same first reading.
-    pub(crate) fn begun(&self) -> Option<LogBookmark> {
-        let since = self.first_since?;
-        self.first_contact.then(|| LogBookmark {
-            unfinished_since_ms: Some(since.timestamp_millis()),
-            ..LogBookmark::default()
-        })
+    if before.emptied {
+        return Continuity::Refilled(match jump {
+            Some(Jump::Up(missing)) => Lost::AtMost(missing),
+            // What came before it and went is not known; the clear has been told, and the gap with it.
+            Some(Jump::Back) | None => Lost::AtMost(0),
+        });
     }
-
-    /// The bookmark of a walk that came to its end: the last page read, and whether it was the only one.
-    pub(crate) fn finished(&self, last: &Page, pages: usize) -> LogBookmark {
-        let scheme = if self.scheme.is_empty() { self.before.scheme.as_str() } else { self.scheme };
-        LogBookmark {
-            generation: self.before.generation,
-            scheme: scheme.to_owned(),
-            newest: self.newest.iter().copied().collect(),
-            unfinished_since_ms: None,
-            count: last.count,
-            body_digest: (pages == 1 && last.next.is_none()).then_some(last.digest),
-        }
+    let (verdict, proven) = of_strangers(before, reading, jump);
+    if proven || doubted_long(SECOND_READING_AFTER) {
+        verdict
+    } else {
+        Continuity::CannotTell(Ask::SecondReading)
     }
 }
 
-fn age_of(now: DateTime<Utc>, at: DateTime<Utc>) -> Duration {
-    (now - at).to_std().unwrap_or_default()
+/// How many numbers are missing behind the newest known entry, where that shows a loss though the log goes on. Two rings may
+/// share a log (phosphor-logging keeps errors and informational entries apart): one of them wraps while the other keeps what
+/// is known. Single holes are natural (T8); a long row without one, right behind a hole, is a ring that wrapped.
+fn skipped(before: &LogBookmark, reading: &Reading) -> Option<u64> {
+    let (last, low) = (before.last_number?, reading.fresh.row()?);
+    match Jump::of(last, low) {
+        Jump::Up(missing) if missing > 0 && before.ids == Ids::Names => Some(missing),
+        Jump::Up(_) | Jump::Back => None,
+    }
 }
 
-/// By the first evidence that there is: numeric ids, then times. Without any the walk goes to the end, which is always
-/// right and sometimes slow.
-fn order_of(entries: &[Entry]) -> Order {
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Order::OldestFirst };
-    let number = |entry: &Entry| entry.facts.entry_id.as_deref().and_then(|id| id.parse::<u64>().ok());
-    if let (Some(first), Some(last)) = (number(first), number(last))
-        && first != last
-    {
-        return if first > last { Order::NewestFirst } else { Order::OldestFirst };
+/// From the last number that was known to the lowest that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Jump {
+    /// Upwards, over so many.
+    Up(u64),
+    /// To one that had been given before.
+    Back,
+}
+
+impl Jump {
+    fn of(last: u64, low: u64) -> Self {
+        if low > last { Self::Up(low - last - 1) } else { Self::Back }
     }
-    match (first.facts.occurred_at, last.facts.occurred_at) {
-        (Some(first), Some(last)) if first > last => Order::NewestFirst,
-        _ => Order::OldestFirst,
+}
+
+/// A log that shows entries, and none that is known: the verdict, and whether it needs no second reading.
+fn of_strangers(before: &LogBookmark, reading: &Reading, jump: Option<Jump>) -> (Continuity, bool) {
+    let fewer = matches!((before.count, reading.count), (Some(before), Some(now)) if now < before);
+    let earlier =
+        matches!((before.newest_at_ms, reading.newest_at_ms), (Some(before), Some(now)) if now < before);
+    let lost = match jump {
+        Some(Jump::Up(missing)) => Lost::AtMost(missing),
+        Some(Jump::Back) | None => Lost::Unknown,
+    };
+    if reading.marker {
+        return (Continuity::Cleared(lost), true);
+    }
+    match jump {
+        Some(Jump::Up(_)) if fewer => (Continuity::Cleared(lost), true),
+        Some(Jump::Up(0)) => (Continuity::WrappedWithoutLoss, true),
+        Some(Jump::Up(_)) => (Continuity::WrappedWithLoss(lost), true),
+        Some(Jump::Back) | None if earlier => (Continuity::Restarted(lost), false),
+        Some(Jump::Back) => (Continuity::Cleared(lost), false),
+        None if fewer => (Continuity::Cleared(lost), false),
+        None => (Continuity::WrappedWithLoss(lost), false),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use model::{Facts, Severity};
-    use redfish::{Identity, Scheme};
-
-    use super::*;
-
-    const HOUR: Duration = Duration::from_hours(1);
-
-    fn now() -> DateTime<Utc> {
-        "2026-11-20T12:00:00Z".parse().unwrap()
-    }
-
-    fn entry(id: u64) -> Entry {
-        let mut digest = [0; 16];
-        digest[..8].copy_from_slice(&id.to_le_bytes());
-        let facts = Facts {
-            // Entry n happened n minutes after midnight.
-            occurred_at: Some(now() - 12 * HOUR + Duration::from_mins(1) * u32::try_from(id).unwrap()),
-            occurred_at_raw: None,
-            severity: Severity::Ok,
-            message: String::new(),
-            message_id: None,
-            message_args: Vec::new(),
-            log_service: None,
-            entry_id: Some(id.to_string()),
-            event_id: None,
-            origin: None,
-            original: None,
-        };
-        Entry { facts, identity: Identity { scheme: Scheme::IdAndContent, digest }, twins: Vec::new() }
-    }
-
-    fn page(ids: impl IntoIterator<Item = u64>) -> Page {
-        let entries = ids.into_iter().map(entry).collect();
-        Page { entries, next: None, count: None, digest: 7, rejected: 0, empty_slots: 0 }
-    }
-
-    fn bookmark(ids: impl IntoIterator<Item = u64>) -> LogBookmark {
-        LogBookmark { newest: ids.into_iter().collect(), ..LogBookmark::default() }
-    }
-
-    #[test]
-    fn a_newest_first_log_is_read_to_a_page_that_is_wholly_known() {
-        let mut walk = Walk::new(Some(bookmark(1..=50)), History::All, now());
-        assert_eq!(walk.take(&page((26..=75).rev())), Next::GoOn, "a partial overlap is not enough");
-        assert_eq!(walk.take(&page((1..=25).rev())), Next::Enough);
-        assert_eq!(walk.finished(&page([]), 2).newest, (1..=75).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn an_oldest_first_log_is_read_to_the_end() {
-        let mut walk = Walk::new(Some(bookmark(1..=50)), History::All, now());
-        assert_eq!(walk.take(&page(1..=50)), Next::GoOn);
-        assert_eq!(walk.take(&page(51..=60)), Next::GoOn);
-        assert_eq!(walk.finished(&page([]), 2).newest, (1..=60).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_bookmark_remembers_the_newest_and_not_more() {
-        let newest = |ids: Vec<u64>| {
-            let mut walk = Walk::new(None, History::All, now());
-            walk.take(&page(ids));
-            walk.finished(&page([]), 1).newest
-        };
-        assert_eq!(newest((1..=500).collect()), (373..=500).collect::<Vec<_>>());
-        assert_eq!(newest((1..=500).rev().collect()), (373..=500).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_first_contact_brings_what_initial_history_says() {
-        let told = |history| {
-            let walk = Walk::new(None, history, now());
-            (0..720).filter(|id| walk.tells(&entry(*id))).count()
-        };
-        assert_eq!(told(History::All), 720);
-        assert_eq!(told(History::None), 0);
-        assert_eq!(told(History::Last(HOUR)), 60);
-    }
-
-    #[test]
-    fn what_is_logged_while_the_first_contact_goes_on_is_news() {
-        // The stream may have brought it already: noted as old, it would swallow the event.
-        assert!(Walk::new(None, History::None, now()).tells(&entry(720)));
-    }
-
-    #[test]
-    fn an_entry_without_a_time_is_told_because_losing_is_worse() {
-        let mut timeless = entry(1);
-        timeless.facts.occurred_at = None;
-        assert!(Walk::new(None, History::Last(HOUR), now()).tells(&timeless));
-    }
-
-    #[test]
-    fn after_the_first_reading_everything_unknown_is_news_however_old_it_looks() {
-        let walk = Walk::new(Some(bookmark(1..=5)), History::Last(HOUR), now());
-        assert!(walk.tells(&entry(0)));
-    }
-
-    #[test]
-    fn a_first_reading_that_broke_off_goes_on_as_the_same_first_reading() {
-        let begun = Walk::new(None, History::None, now()).begun().unwrap();
-        let later = now() + HOUR;
-        let walk = Walk::new(Some(begun), History::None, later);
-        assert!(!walk.tells(&entry(719)), "it was there at the first contact");
-        assert!(walk.tells(&entry(721)), "it came after the first contact");
-        assert!(walk.begun().is_none());
-    }
-
-    #[test]
-    fn a_long_newest_first_log_is_not_read_beyond_the_asked_history() {
-        let mut walk = Walk::new(None, History::Last(HOUR), now());
-        assert_eq!(walk.take(&page((671..=720).rev())), Next::GoOn);
-        assert_eq!(walk.take(&page((621..=670).rev())), Next::GoOn, "some of it is an hour old");
-        assert_eq!(walk.take(&page((571..=620).rev())), Next::Enough);
-    }
-
-    #[test]
-    fn the_same_bytes_hold_nothing_new() {
-        let before = LogBookmark { body_digest: Some(7), ..bookmark(1..=5) };
-        let walk = Walk::new(Some(before), History::All, now());
-        assert!(walk.is_unchanged(&page(1..=5)));
-        assert!(!Walk::new(Some(bookmark(1..=5)), History::All, now()).is_unchanged(&page(1..=5)));
-    }
-}
+mod tests;

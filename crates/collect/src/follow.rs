@@ -3,20 +3,25 @@
 //!
 //! The select only waits; what came is worked off after it, so that nothing is half done when the collector is stopped.
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::{pin::Pin, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, future::OptionFuture};
-use model::Origin;
-use redfish::{Event, EventStream, RequestError, StreamError, StreamItem};
+use model::{Kind, Origin};
+use redfish::{Event, EventStream, Noise, RequestError, StreamError, StreamItem};
 use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{
-    State,
+    GapReason, State,
     catch_up::{self, Logs, Occasion, PARTIAL_AGAIN_AFTER, Tally},
     collector::{Broken, Context},
-    ingest::Offer,
+    continuity::Lost,
+    doorbell::Doorbell,
+    ingest::{Offer, Told},
+    notice::Notice,
+    occurrence::{Counted, Newest, Occurrences},
     status::StreamTrouble,
-    stream::StreamRun,
+    stream::{Resumed, StreamRun},
 };
 
 /// Events held while the logs are read. When it is full the stream is not read on: TCP holds the BMC back.
@@ -36,8 +41,8 @@ pub(crate) const BURSTS_MAX: usize = 32;
 /// few minutes costs a BMC nothing, and a dead stream is noticed before the next reconciliation.
 const SIDE_READ_AFTER: Duration = Duration::from_mins(5);
 
-/// How many events are remembered to count those that say exactly the same. Equal events come within one second.
-const EQUALS_REMEMBERED: usize = 64;
+/// When the answer to a `Last-Event-ID` has come, if one comes: it is the first thing on a stream.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -69,9 +74,14 @@ struct Following<'a> {
     stream: EventStream,
     reading: Option<Reading<'a>>,
     side_read: Option<SideRead<'a>>,
-    buffer: Vec<Event>,
+    buffer: Vec<Counted>,
     buffer_bytes: usize,
-    equals: VecDeque<[u8; 16]>,
+    occurrences: Occurrences,
+    doorbell: Doorbell,
+    /// The BMC has said so, and it is not told yet.
+    dropped: bool,
+    /// When it was opened, in the names of events without a time.
+    opened: DateTime<Utc>,
     backfill: Backfill,
     opened_at: Instant,
     proven: bool,
@@ -115,7 +125,10 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
         side_read: None,
         buffer: Vec::new(),
         buffer_bytes: 0,
-        equals: VecDeque::new(),
+        occurrences: Occurrences::default(),
+        doorbell: Doorbell::default(),
+        dropped: false,
+        opened: context.now(),
         backfill: Backfill::Going,
         opened_at,
         proven: false,
@@ -123,7 +136,7 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
         side_read_at: opened_at + SIDE_READ_AFTER,
     };
     let why = following.run(run).await;
-    following.keep_held(why).await;
+    following.keep_held(run, why).await;
     let now = Instant::now();
     let closed = Closed {
         why,
@@ -146,11 +159,11 @@ fn read_logs(context: &Context, logs: Option<Box<Logs>>, origin: Origin) -> Read
     let occasion = Occasion { origin, since: context.now() };
     Box::pin(async move {
         let max_age = context.wish.logs.periodic.state_refresh_interval;
-        let logs = match catch_up::look_up(context, logs, max_age).await {
+        let mut logs = match catch_up::look_up(context, logs, max_age).await {
             Ok(logs) => logs,
             Err(error) => return (None, Err(Broken::Request(error))),
         };
-        let tally = catch_up::catch_up(context, &logs, occasion).await;
+        let tally = catch_up::catch_up(context, &mut logs, occasion).await;
         (Some(logs), tally)
     })
 }
@@ -252,7 +265,7 @@ impl Following<'_> {
         tally: Result<Tally, Broken>,
     ) -> Result<(), Why> {
         self.reading = None;
-        run.logs = logs;
+        run.logs = logs.filter(|_| !catch_up::doubts(&tally));
         match tally {
             Ok(tally) => {
                 self.context.status.answered(self.context.now());
@@ -261,6 +274,9 @@ impl Following<'_> {
                 if partial && self.backfill == Backfill::Going {
                     // Once: what is broken for good is left to the timer.
                     self.reconcile_at = self.reconcile_at.min(Instant::now() + PARTIAL_AGAIN_AFTER);
+                }
+                if let Some(wait) = tally.again_after {
+                    self.reconcile_at = self.reconcile_at.min(Instant::now() + wait);
                 }
                 self.backfill = Backfill::Done;
                 tracing::debug!(endpoint = %self.context.id(), ?tally, "logs read behind the stream");
@@ -273,7 +289,10 @@ impl Following<'_> {
         }
         let held = std::mem::take(&mut self.buffer);
         self.buffer_bytes = 0;
-        self.ingest(held).await
+        if let Some(at) = self.doorbell.read(Instant::now()) {
+            self.reconcile_at = self.reconcile_at.min(at);
+        }
+        self.ingest(run, held).await
     }
 
     async fn item(&mut self, run: &mut StreamRun, item: Result<StreamItem, StreamError>) -> Result<(), Why> {
@@ -291,17 +310,21 @@ impl Following<'_> {
                 }
             }
         }
+        if std::mem::take(&mut self.dropped) {
+            // Boxed: it is rare, and all there is of an idle stream is memory.
+            Box::pin(self.events_were_dropped()).await?;
+        }
         if self.reading.is_some() {
-            self.buffer_bytes += events.iter().map(size_of_event).sum::<usize>();
+            self.buffer_bytes += events.iter().map(|counted| size_of_event(&counted.event)).sum::<usize>();
             self.buffer.append(&mut events);
         } else {
-            self.ingest(events).await?;
+            self.ingest(run, events).await?;
         }
         match end {
             // What was held for the end of the reading is durable before the stream is left.
             Some(trouble) => {
                 let held = std::mem::take(&mut self.buffer);
-                self.ingest(held).await?;
+                self.ingest(run, held).await?;
                 Err(Why::Trouble(trouble))
             }
             None => Ok(()),
@@ -313,24 +336,31 @@ impl Following<'_> {
         &mut self,
         run: &mut StreamRun,
         item: Result<StreamItem, StreamError>,
-        events: &mut Vec<Event>,
+        events: &mut Vec<Counted>,
     ) -> Option<StreamTrouble> {
         match item {
-            Ok(StreamItem::Events { events: mut came, rejected }) => {
+            Ok(StreamItem::Events { events: came, rejected, noise, name }) => {
                 self.context.status.streamed(came.len());
                 self.context.world.metrics.rejected("event", rejected);
-                if !came.is_empty() && !self.proven {
-                    self.prove(run);
+                self.noise(noise);
+                if !came.is_empty() {
+                    self.came(run, came, name, events);
                 }
-                events.append(&mut came);
                 None
             }
             Ok(StreamItem::BufferExceeded) => {
-                // The BMC says that it dropped events: its logs have what it still has.
-                self.reconcile_at = Instant::now();
+                // As the answer to the id that we sent it tells of the time before: that is what the backfill is for.
+                let resumed = std::mem::replace(&mut run.resumed, Resumed::No);
+                if resumed == Resumed::No || self.opened_at.elapsed() > ANSWER_WITHIN {
+                    self.dropped = true;
+                    self.ring();
+                }
                 None
             }
-            Ok(StreamItem::Skipped) => None,
+            Ok(StreamItem::Skipped { noise }) => {
+                self.noise(noise);
+                None
+            }
             Err(StreamError::Ended) => Some(StreamTrouble::Eof),
             Err(StreamError::Transport(error)) => {
                 tracing::debug!(endpoint = %self.context.id(), error = %error, "event stream broke");
@@ -340,12 +370,57 @@ impl Following<'_> {
         }
     }
 
+    /// Takes in the events of one payload.
+    fn came(&mut self, run: &mut StreamRun, came: Vec<Event>, name: Option<u64>, events: &mut Vec<Counted>) {
+        run.resumed = Resumed::No;
+        if !self.proven {
+            self.prove(run);
+        }
+        if self.occurrences.came_before(name) {
+            (0..came.len()).for_each(|_| self.context.world.metrics.deduplicated(Origin::Stream));
+        } else {
+            let history = self.context.wish.logs.initial_history;
+            self.occurrences.count(&mut run.newest, came, (history, Instant::now()), events);
+        }
+    }
+
+    /// What the BMC tells about itself and about its readers is no news of the hardware (T72). A new entry of a log is: it
+    /// is read there, and not more often than is good, for it may be our own doing (T74).
+    fn noise(&mut self, noise: Noise) {
+        self.context.world.metrics.rejected("own_noise", noise.records);
+        if noise.entry_added {
+            self.ring();
+        }
+    }
+
+    /// The logs shall be read before their time.
+    fn ring(&mut self) {
+        if self.reading.is_some() {
+            self.doorbell.rings_while_reading();
+        } else {
+            self.reconcile_at = self.reconcile_at.min(self.doorbell.rings(Instant::now()));
+        }
+    }
+
+    /// The BMC says that it dropped events while we were connected (T55). Its logs have what it still has; what stood in
+    /// none is lost, and that is told.
+    async fn events_were_dropped(&mut self) -> Result<(), Why> {
+        let now = self.context.now();
+        let about = [self.opened, now].map(|at| at.timestamp_millis().cast_unsigned());
+        let (kind, reason, lost) = (Kind::Gap, GapReason::Dropped, Lost::Unknown);
+        let notice = Notice { kind, reason, from: Some(self.opened), to: now, lost, about: about.to_vec() };
+        let offer = Offer::notice(self.context.status.endpoint(), None, &notice);
+        store(self.context, vec![offer]).await?;
+        self.context.gap("the event stream", &notice);
+        Ok(())
+    }
+
     /// A stop finds events that waited for the end of a reading. Some of them may stand in no log.
-    async fn keep_held(&mut self, why: Why) {
+    async fn keep_held(&mut self, run: &mut StreamRun, why: Why) {
         if why == Why::Stopped {
             let held = std::mem::take(&mut self.buffer);
             // Discovery waits a few seconds for this. A journal that refuses them has said so itself.
-            if self.ingest(held).await.is_err() {
+            if self.ingest(run, held).await.is_err() {
                 tracing::debug!(endpoint = %self.context.id(), "events that were held could not be stored");
             }
         }
@@ -356,27 +431,26 @@ impl Following<'_> {
         run.proved(self.context);
     }
 
-    async fn ingest(&mut self, events: Vec<Event>) -> Result<(), Why> {
+    async fn ingest(&mut self, run: &mut StreamRun, events: Vec<Counted>) -> Result<(), Why> {
         if events.is_empty() {
             return Ok(());
         }
+        let newest = Newest::of(&events, Instant::now());
         let endpoint = self.context.status.endpoint();
-        let offers = events
-            .into_iter()
-            .map(|event| {
-                let occurrence = occurrence(&mut self.equals, event.identity.digest);
-                Offer::event(endpoint, event, occurrence)
-            })
-            .collect();
-        let taken = self.context.world.ingest.take(&self.context.status, Origin::Stream, offers, None);
-        match Box::pin(taken).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                tracing::debug!(endpoint = %self.context.id(), error = %error, "events were not stored");
-                Err(Why::Journal)
-            }
+        let offers = events.into_iter().map(|counted| Offer::event(endpoint, counted, self.opened)).collect();
+        if store(self.context, offers).await?.known == 0 {
+            run.newest.was_news(newest);
         }
+        Ok(())
     }
+}
+
+async fn store(context: &Context, offers: Vec<Offer>) -> Result<Told, Why> {
+    let taken = context.world.ingest.take(&context.status, Origin::Stream, offers, None);
+    Box::pin(taken).await.map_err(|error| {
+        tracing::debug!(endpoint = %context.id(), error = %error, "events were not stored");
+        Why::Journal
+    })
 }
 
 /// A place among those that gather a batch; none when the collector shall end.
@@ -388,29 +462,6 @@ async fn place_for_burst(context: &Context) -> Option<SemaphorePermit<'_>> {
     }
 }
 
-/// How many events of this connection have said exactly the same before. Three equal lines in one second are three events
-/// (seen on bmcweb); the same event sent again by the next connection counts from 0 and is recognised.
-fn occurrence(equals: &mut VecDeque<[u8; 16]>, digest: [u8; 16]) -> u32 {
-    let before = equals.iter().filter(|known| **known == digest).count();
-    if equals.len() == EQUALS_REMEMBERED {
-        equals.pop_front();
-    }
-    equals.push_back(digest);
-    u32::try_from(before).unwrap_or(u32::MAX)
-}
-
 fn size_of_event(event: &Event) -> usize {
     event.facts.original.as_ref().map_or(256, |original| original.get().len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_events_of_one_connection_are_counted() {
-        let mut equals = VecDeque::new();
-        let counts = [[1; 16], [2; 16], [1; 16], [1; 16]].map(|digest| occurrence(&mut equals, digest));
-        assert_eq!(counts, [0, 0, 1, 2]);
-    }
 }

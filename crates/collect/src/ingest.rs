@@ -6,10 +6,16 @@
 use std::sync::Arc;
 
 use journal::{AppendError, Batch, Item, Journal, Mark, Outcome, Twin, TwinSide, When};
-use model::{Clock, Endpoint, Facts, Kind, LogBookmark, Origin, Record, Severity, Uid, codec};
-use redfish::{Entry, Event, TwinKey};
+use model::{Clock, Endpoint, Facts, Ids, Kind, LogBookmark, Origin, Record, Severity, Uid, codec};
+use redfish::{Dating, TwinKey};
 
-use crate::{Metrics, status::Status};
+use crate::{
+    Metrics,
+    notice::Notice,
+    occurrence::Counted,
+    status::Status,
+    walk::{Named, News},
+};
 
 /// The mark of an endpoint whose events have come on a stream: they may still wait for their entries. Logs are marked by
 /// their paths, so this is no log's name.
@@ -23,15 +29,17 @@ pub(crate) struct Offer {
     facts: Facts,
     twins: Vec<Twin>,
     news: News,
+    when: When,
 }
 
-/// What to do with an offer that is not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    /// Make a record of it.
-    Tell,
-    /// Remember that it was there, and say nothing: older than `initial_history`.
-    Note,
+/// Which log an entry is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogName<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    /// Path of the log service.
+    pub(crate) path: &'a str,
+    /// How often the log has begun anew.
+    pub(crate) generation: u32,
 }
 
 /// Whether a log's entries may also come on a stream. Where they cannot, remembering what ties them together would only
@@ -45,44 +53,91 @@ pub(crate) enum Witnesses {
 }
 
 impl Offer {
-    /// An entry of a log. Its name: endpoint, log, generation of the log, and what the entry's identity was made of.
-    pub(crate) fn entry(
-        endpoint: &Endpoint,
-        log: &str,
-        generation: u32,
-        entry: Entry,
-        news: News,
-        witnesses: Witnesses,
-    ) -> Self {
-        let log = log.to_ascii_lowercase();
+    /// An entry of a log. Its name: endpoint, what its log belongs to, what the entry's identity was made of, and the count
+    /// of those that say the same. The log itself is not in it: one event may stand in two logs of one system (T14), and a
+    /// log may have another path with the next firmware (T76).
+    pub(crate) fn entry(log: &LogName<'_>, named: Named, witnesses: Witnesses) -> Self {
+        let Named { entry, occurrence, ids, news } = named;
+        let identity = if ids == Ids::Places { entry.placeless } else { entry.identity };
+        let generation = match identity.dating {
+            Dating::Dated => 0,
+            Dating::Undated => log.generation,
+        };
         let uid = Uid::derive([
             b"entry".as_slice(),
-            endpoint.id.as_str().as_bytes(),
-            log.as_bytes(),
+            log.endpoint.id.as_str().as_bytes(),
+            parent(log.path).to_ascii_lowercase().as_bytes(),
             &generation.to_le_bytes(),
-            &entry.identity.digest,
+            &identity.digest,
+            &occurrence.to_le_bytes(),
         ]);
         let twins = match (witnesses, news) {
             (Witnesses::LogAndStream, News::Tell) => twins(&entry.twins, TwinSide::Log),
             // A log of half a million old entries would leave as many rows waiting for events that never come.
             (Witnesses::LogAndStream, News::Note) | (Witnesses::Log, _) => Vec::new(),
         };
-        Self { uid, kind: Kind::Entry, facts: entry.facts, twins, news }
+        Self { uid, kind: Kind::Entry, facts: entry.facts, twins, news, when: When::Always }
     }
 
-    /// An event of the stream; `occurrence` counts events of one connection that say exactly the same, for real events may
-    /// be alike in everything.
-    pub(crate) fn event(endpoint: &Endpoint, event: Event, occurrence: u32) -> Self {
+    /// What follows the offer of an entry that shows how it has changed in place: a record of its own, if the entry itself
+    /// had been told before.
+    pub(crate) fn changed(entry: &Self, revision: u64) -> Self {
+        let uid = Uid::derive([b"changed".as_slice(), &entry.uid.to_bytes(), &revision.to_le_bytes()]);
+        let facts = entry.facts.clone();
+        Self {
+            uid,
+            kind: Kind::Changed,
+            facts,
+            twins: Vec::new(),
+            news: entry.news,
+            when: When::PreviousKnown,
+        }
+    }
+
+    /// Something that we have to say ourselves, about a log or about the stream.
+    pub(crate) fn notice(endpoint: &Endpoint, log: Option<&str>, notice: &Notice) -> Self {
+        let about: Vec<u8> = notice.about.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let uid = Uid::derive([
+            notice.kind.as_str().as_bytes(),
+            endpoint.id.as_str().as_bytes(),
+            log.unwrap_or_default().as_bytes(),
+            notice.reason.as_str().as_bytes(),
+            &about,
+        ]);
+        let facts = notice.facts(log);
+        Self { uid, kind: notice.kind, facts, twins: Vec::new(), news: News::Tell, when: When::Always }
+    }
+
+    /// An event of the stream. Its name: endpoint, content, and which of several alike it is. Without a believable time an
+    /// event cannot be told from one like it that came on another connection, so when its own was opened is in its name:
+    /// repeating is better than losing.
+    pub(crate) fn event(
+        endpoint: &Endpoint,
+        counted: Counted,
+        opened_at: chrono::DateTime<chrono::Utc>,
+    ) -> Self {
+        let Counted { event, occurrence, news } = counted;
+        let opened = opened_at.timestamp_millis().to_le_bytes();
+        let connection: &[u8] = match event.identity.dating {
+            Dating::Dated => &[],
+            Dating::Undated => &opened,
+        };
         let uid = Uid::derive([
             b"event".as_slice(),
             endpoint.id.as_str().as_bytes(),
             &event.identity.digest,
             &occurrence.to_le_bytes(),
+            connection,
         ]);
         let kind = if event.facts.log_service.is_some() { Kind::Entry } else { Kind::Event };
         let twins = twins(&event.twins, TwinSide::Stream);
-        Self { uid, kind, facts: event.facts, twins, news: News::Tell }
+        Self { uid, kind, facts: event.facts, twins, news, when: When::Always }
     }
+}
+
+/// What a log service belongs to: `/redfish/v1/Systems/1` for `/redfish/v1/Systems/1/LogServices/IML`.
+fn parent(log: &str) -> &str {
+    log.rsplitn(3, '/').nth(2).filter(|parent| !parent.is_empty()).unwrap_or(log)
 }
 
 /// The key of a record in the journal: its uid, behind four bytes that all keys of one endpoint share. What one endpoint
@@ -192,7 +247,7 @@ impl Offer {
                 facts: self.facts,
             })),
         };
-        Item { key: key(endpoint, self.uid), twins: self.twins, bytes, when: When::Always }
+        Item { key: key(endpoint, self.uid), twins: self.twins, bytes, when: self.when }
     }
 }
 
@@ -222,10 +277,22 @@ mod tests {
             original: None,
         };
         let uid = Uid::derive([b"x".as_slice()]);
-        let offer = Offer { uid, kind: Kind::Entry, facts, twins: Vec::new(), news: News::Tell };
+        let offer =
+            Offer { uid, kind: Kind::Entry, facts, twins: Vec::new(), news: News::Tell, when: When::Always };
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         let item = offer.into_item(&Arc::new(endpoint), Origin::Poll, now);
         codec::decode(1, &item.bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_log_belongs_to_what_holds_its_log_services() {
+        assert_eq!(parent("/redfish/v1/Systems/1/LogServices/IML"), "/redfish/v1/Systems/1");
+        assert_eq!(
+            parent("/redfish/v1/Managers/iDRAC.Embedded.1/Logs/Sel"),
+            "/redfish/v1/Managers/iDRAC.Embedded.1"
+        );
+        assert_eq!(parent("/Log"), "/Log");
+        assert_eq!(parent(""), "");
     }
 
     #[test]

@@ -10,24 +10,34 @@ mod catch_up;
 mod collector;
 mod continuity;
 mod discovery;
+mod doorbell;
 mod downgrade;
+mod equals;
 mod failure_window;
 mod follow;
+mod gap;
 mod ingest;
 mod jitter;
 mod metrics;
+mod notice;
+mod occurrence;
 mod pace;
 mod periodic;
+mod places;
 mod plan;
+mod read_log;
 mod recover;
 mod settings;
 mod share;
 mod slot;
 mod status;
 mod stream;
+mod take_over;
+mod walk;
 
 pub use board::{Board, EndpointView, State};
 pub use discovery::{Dependencies, Discovery, Reload};
+pub use gap::GapReason;
 pub use metrics::Metrics;
 pub use settings::{
     AutoSettings, DISCOVERY_INTERVAL, Desired, EndpointSpec, History, LogSettings, Mode, PeriodicSettings,

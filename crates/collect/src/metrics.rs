@@ -103,7 +103,7 @@ impl Metrics {
             )?,
             rejected: of.counters(
                 "events_rejected_total",
-                "Entries and events that could not be read.",
+                "Entries and events that could not be read, or that the BMC tells of itself (own_noise).",
                 &["reason"],
             )?,
             delay: of.add(HistogramVec::new(

@@ -100,14 +100,14 @@ impl Polling<'_> {
         // What was looked up before the BMC went away may be another machine's.
         let before = if self.unreachable.is_some() { None } else { self.logs.take() };
         let known_since = before.as_ref().map(|logs| logs.looked_up_at());
-        let logs = match catch_up::look_up(context, before, max_age).await {
+        let mut logs = match catch_up::look_up(context, before, max_age).await {
             Ok(logs) => logs,
             Err(error) => return Polled { tally: Err(error.into()), stream_appeared: false },
         };
         let refreshed = known_since != Some(logs.looked_up_at());
-        let tally = catch_up::catch_up(context, &logs, occasion).await;
+        let tally = catch_up::catch_up(context, &mut logs, occasion).await;
         let stream_appeared = refreshed && tally.is_ok() && self.stream_appeared(&logs).await;
-        self.logs = Some(logs);
+        self.logs = Some(logs).filter(|_| !catch_up::doubts(&tally));
         Polled { tally, stream_appeared }
     }
 
@@ -147,7 +147,7 @@ impl Polling<'_> {
         match polled.tally {
             Ok(tally) => {
                 metrics.polled(if tally.failed_logs == 0 { "success" } else { "partial" }, took);
-                self.succeeded(polled.stream_appeared, now, started)
+                self.succeeded(&tally, polled.stream_appeared, now, started)
             }
             Err(Broken::Append(_) | Broken::Read(_)) => {
                 metrics.polled("journal", took);
@@ -167,7 +167,7 @@ impl Polling<'_> {
         }
     }
 
-    fn succeeded(&mut self, stream_appeared: bool, now: Instant, started: Instant) -> After {
+    fn succeeded(&mut self, tally: &Tally, stream_appeared: bool, now: Instant, started: Instant) -> After {
         self.backoff.reset();
         let was_unreachable = self.unreachable.take().is_some();
         let downgrade = self.downgrade();
@@ -189,6 +189,7 @@ impl Polling<'_> {
         // collectors that started together do not poll together.
         let full = if std::mem::take(&mut self.first) { self.jitter.up_to(interval) } else { interval };
         let mut wait = full.saturating_sub(now.duration_since(started)).max(Duration::from_millis(100));
+        wait = wait.min(tally.again_after.unwrap_or(wait));
         if let Some(at) = self.stream_try_at() {
             wait = wait.min(at.saturating_duration_since(now));
         }

@@ -73,6 +73,8 @@ pub struct LogSettings {
     pub reconcile_interval: Duration,
     /// Ids of log services that are not read.
     pub exclude_services: Vec<String>,
+    /// An entry that was told and has changed in place since (T17) is told again, as a record of the kind `changed`.
+    pub report_changes: bool,
     /// The periodic collector.
     pub periodic: PeriodicSettings,
     /// Downgrade and recovery.
@@ -88,7 +90,8 @@ pub struct PeriodicSettings {
     pub logs_collection_interval: Duration,
     /// How often log services and the service root are looked up again.
     pub state_refresh_interval: Duration,
-    /// Where infra-controller kept its progress; read once (a later issue).
+    /// Where infra-controller kept its progress, with `{machine_id}` for the endpoint: read once, as a starting point for
+    /// logs without a bookmark.
     pub logs_state_file: Option<PathBuf>,
 }
 
@@ -138,6 +141,7 @@ impl Default for LogSettings {
             initial_history: History::Last(24 * 60 * MINUTE),
             reconcile_interval: 30 * MINUTE,
             exclude_services: vec!["Journal".to_owned()],
+            report_changes: false,
             periodic: PeriodicSettings::default(),
             auto: AutoSettings::default(),
             sse: SseSettings::default(),

@@ -16,6 +16,7 @@ use crate::{
     jitter::Jitter,
     plan::{Phase, Wish},
     status::Status,
+    take_over::TakeOver,
 };
 
 /// After a panic a slot waits 1, 2, 4, ... 300 s: a page that makes us panic will do so again.
@@ -32,6 +33,7 @@ pub(crate) struct Slot {
     client: Arc<Client>,
     status: Arc<Status>,
     poke: Arc<Notify>,
+    take_over: Arc<TakeOver>,
     stop: CancellationToken,
     downgraded_at: Option<Instant>,
     panic_backoff: Backoff,
@@ -47,7 +49,9 @@ impl Slot {
     pub(crate) fn new(world: &World, wish: Arc<Wish>, client: Client, now: Instant) -> Self {
         let status = Arc::new(Status::new(&wish, world.clock.now()));
         let jitter = Jitter::of(world.seed, &wish.spec.endpoint.id);
+        let state_file = wish.logs.periodic.logs_state_file.as_deref();
         Self {
+            take_over: Arc::new(TakeOver::of(state_file, &wish.spec.endpoint)),
             phase: Phase::Vacant(now),
             client: Arc::new(client),
             status,
@@ -97,6 +101,7 @@ impl Slot {
             client: Arc::clone(&self.client),
             status: Arc::clone(&self.status),
             poke: Arc::clone(&self.poke),
+            take_over: Arc::clone(&self.take_over),
             stop: self.stop.clone(),
             downgraded_at: self.downgraded_at.take(),
         };

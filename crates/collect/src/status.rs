@@ -9,11 +9,11 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use model::Endpoint;
 use redfish::{FailureReason, ServiceRoot, Trust};
 
-use crate::{EndpointView, Mode, State, plan::Wish};
+use crate::{EndpointView, GapReason, Mode, State, gap::GapCounts, plan::Wish};
 
 /// What went wrong with a stream, as a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ struct Inner {
     next_stream_try_at: Option<DateTime<Utc>>,
     failures: BTreeMap<&'static str, u64>,
     stream_errors: BTreeMap<&'static str, u64>,
+    gaps: GapCounts,
+    clock_offset: Option<TimeDelta>,
     vendor: Option<String>,
     product: Option<String>,
     redfish_version: Option<String>,
@@ -96,6 +98,8 @@ impl Status {
             next_stream_try_at: None,
             failures: BTreeMap::new(),
             stream_errors: BTreeMap::new(),
+            gaps: GapCounts::default(),
+            clock_offset: None,
             vendor: None,
             product: None,
             redfish_version: None,
@@ -187,6 +191,16 @@ impl Status {
         *self.lock().stream_errors.entry(trouble.label()).or_default() += 1;
     }
 
+    /// Counts a gap: entries or events that are known or suspected missing.
+    pub(crate) fn gap(&self, reason: GapReason) {
+        self.lock().gaps.add(reason);
+    }
+
+    /// Notes the BMC's clock minus ours. BMCs tell whole seconds, so it is shown to the millisecond and no finer.
+    pub(crate) fn clock_offset(&self, offset: TimeDelta) {
+        self.lock().clock_offset = Some(offset);
+    }
+
     /// Notes that the endpoint answered.
     pub(crate) fn answered(&self, now: DateTime<Utc>) {
         self.lock().last_success_at = Some(now);
@@ -247,6 +261,8 @@ impl Status {
             stream_items: self.stream_items.load(Relaxed),
             failures: inner.failures.clone(),
             stream_errors: inner.stream_errors.clone(),
+            gaps: inner.gaps.view(),
+            clock_offset: inner.clock_offset,
             vendor: inner.vendor.clone(),
             product: inner.product.clone(),
             redfish_version: inner.redfish_version.clone(),

@@ -17,6 +17,7 @@ use crate::{
     failure_window::{FailureWindow, Verdict},
     follow::{self, Closed},
     jitter::Jitter,
+    occurrence::Newest,
     recover::{Recovery, recovery},
     status::StreamTrouble,
 };
@@ -37,6 +38,13 @@ pub(crate) enum Standing {
     Trusted,
     /// It is a try after a downgrade: its first failure before it has proved itself ends it.
     OnTrial,
+}
+
+/// Whether a connection was opened with `Last-Event-ID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    No,
+    Yes,
 }
 
 /// What one attempt came to.
@@ -61,6 +69,9 @@ pub(crate) struct StreamRun {
     pub(crate) jitter: Jitter,
     pub(crate) logs: Option<Box<Logs>>,
     pub(crate) last_event_id: Option<String>,
+    /// Whether the connection that is open was asked to go on after an event.
+    pub(crate) resumed: Resumed,
+    pub(crate) newest: Newest,
     standing: Standing,
     window: FailureWindow,
     backoff: Backoff,
@@ -74,6 +85,8 @@ pub(crate) async fn run(context: &Context, standing: Standing) -> Exit {
         jitter: context.jitter(),
         logs: None,
         last_event_id: None,
+        resumed: Resumed::No,
+        newest: Newest::default(),
         standing,
         window: FailureWindow::new(
             settings.auto.connect_failure_window,
@@ -101,7 +114,10 @@ impl StreamRun {
         if matches!(context.status.state(), State::Streaming | State::Polling) {
             context.status.enter(State::Connecting, None, context.now());
         }
-        let opening = Box::pin(open(context, self.logs.as_deref(), self.last_event_id.take()));
+        // Whatever comes of it, the next try goes without, unless this stream brings another: some BMCs choke on it (T61).
+        let last_event_id = self.last_event_id.take();
+        self.resumed = if last_event_id.is_some() { Resumed::Yes } else { Resumed::No };
+        let opening = Box::pin(open(context, self.logs.as_deref(), last_event_id));
         let opened = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Attempt::Stopped,

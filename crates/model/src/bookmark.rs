@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// overlap of one whole page can always be recognised; more would only make 10,000 bookmarks heavier.
 pub const BOOKMARK_FINGERPRINTS_MAX: usize = 128;
 
+/// Of so many undated entries the ids are remembered: single ones may be deleted without moving all others.
+pub const BOOKMARK_PLACES_MAX: usize = 8;
+
 /// The reading progress of one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogBookmark {
@@ -25,6 +28,62 @@ pub struct LogBookmark {
     pub count: Option<u64>,
     /// Digest of the whole answer when the log came in one page: the same bytes hold nothing new.
     pub body_digest: Option<u64>,
+    /// The first entry that the log listed, oldest first.
+    #[serde(default)]
+    pub first: Option<Listed>,
+    /// The newest entries without a believable time, at most [`BOOKMARK_PLACES_MAX`]. One that stands under another `Id`
+    /// later shows that ids are places (T1).
+    #[serde(default)]
+    pub undated: Vec<Listed>,
+    /// Whether the `Id`s of this log were seen to move.
+    #[serde(default)]
+    pub ids: Ids,
+    /// The highest number that an entry of this log had, where entries are numbered.
+    #[serde(default)]
+    pub last_number: Option<u64>,
+    /// When the newest entry happened, by the BMC's clock, milliseconds since 1970.
+    #[serde(default)]
+    pub newest_at_ms: Option<i64>,
+    /// When this reading began, by our clock, milliseconds since 1970.
+    #[serde(default)]
+    pub read_at_ms: Option<i64>,
+    /// What the log service said of its newest entry, if the reading showed that this can be trusted.
+    #[serde(default)]
+    pub latest: Option<String>,
+    /// UUID of the service or manager whose log this was (T77).
+    #[serde(default)]
+    pub machine: Option<String>,
+    /// The log may have been cleared, and has been told so since this time (our clock, milliseconds since 1970) without
+    /// proof; the rest of the bookmark is from before.
+    #[serde(default)]
+    pub doubted_since_ms: Option<i64>,
+    /// The log has stayed empty for so long that it was told to be cleared. The rest of the bookmark is from before: if that
+    /// comes back, it was no clear (T33).
+    #[serde(default)]
+    pub emptied: bool,
+    /// It was told that this log loses entries by itself (`Overflow`, or full and `NeverOverWrites`).
+    #[serde(default)]
+    pub overflow_told: bool,
+}
+
+/// An entry and where it stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Hash of its `Id`.
+    pub place: u64,
+    /// Its fingerprint.
+    pub fingerprint: u64,
+}
+
+/// What the `Id`s of a log are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ids {
+    /// Names: nothing else was seen.
+    #[default]
+    Names,
+    /// Places: an entry moves to another `Id` as the log moves on.
+    Places,
 }
 
 impl LogBookmark {

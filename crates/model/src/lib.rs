@@ -12,7 +12,7 @@ mod secret;
 mod severity;
 mod uid;
 
-pub use bookmark::{BOOKMARK_FINGERPRINTS_MAX, LogBookmark};
+pub use bookmark::{BOOKMARK_FINGERPRINTS_MAX, BOOKMARK_PLACES_MAX, Ids, Listed, LogBookmark};
 pub use clock::Clock;
 pub use endpoint::{Endpoint, EndpointId, EndpointIdError};
 pub use record::{Facts, Kind, Origin, Record};

@@ -23,6 +23,8 @@ pub enum Kind {
     Gap,
     /// The log was cleared.
     Cleared,
+    /// An entry that had been told has changed in place (`Count`, `Modified`, `Resolved`); only with `report_changes`.
+    Changed,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Self::Event => "event",
             Self::Gap => "gap",
             Self::Cleared => "cleared",
+            Self::Changed => "changed",
         }
     }
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod login;
 mod logs;
 mod pages;
+mod registries;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use tokio::{
 
 use crate::{
     Address, AuthMode, EventStream, HttpService, LogService, LogServices, Login, Metrics, Network,
-    OpenStreamError, Page, PageLink, RequestError, ServiceRoot, Trust, TrustError, auth::AuthState,
+    OpenStreamError, Page, PageLink, RequestError, ServiceRoot, Trust, TrustError, auth::AuthState, page,
 };
 
 /// To the head of a response: the largest log seen takes 19.3 s before its first byte (T35), a stalled backend gives up
@@ -80,6 +81,8 @@ pub struct Client {
     turns: Semaphore,
     /// Held for moments between awaits, never across one.
     auth: Mutex<AuthState>,
+    /// The same.
+    source: Mutex<registries::Source>,
     metrics: Metrics,
     clock: Clock,
     limits: Limits,
@@ -103,6 +106,7 @@ impl Client {
             login: config.login,
             turns: Semaphore::new(1),
             auth: Mutex::new(AuthState::new(config.auth)),
+            source: Mutex::default(),
             metrics,
             clock,
             limits: Limits {
@@ -150,9 +154,21 @@ impl Client {
         Box::pin(self.read_page(log, &log.entries, Afterwards::Close)).await
     }
 
+    /// Reads a log from its entry number `skip` on (`$skip`). Some BMCs ignore that and send the whole log, some refuse it
+    /// (T29, T30): the caller checks what came against what it knows.
+    pub async fn page_from(&self, log: &LogService, skip: u64) -> Result<Page, RequestError> {
+        let link = page::skipping(&log.entries, skip);
+        Box::pin(self.read_page(log, &link, Afterwards::KeepOpen)).await
+    }
+
+    /// Reads the log service again: one small request.
+    pub async fn log_service(&self, log: &LogService) -> Result<LogService, RequestError> {
+        Box::pin(self.read_log_service(log)).await
+    }
+
     /// Reads a further page of the same log. Whether it was read before in this walk is the caller's to know.
     pub async fn next_page(&self, log: &LogService, link: &PageLink) -> Result<Page, RequestError> {
-        Box::pin(self.read_page(log, &link.0, Afterwards::KeepOpen)).await
+        Box::pin(self.read_next(log, link)).await
     }
 
     /// Forgets that logins were refused, so that the next request tries again.
@@ -167,6 +183,10 @@ impl Client {
 
     fn auth(&self) -> MutexGuard<'_, AuthState> {
         self.auth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn source(&self) -> MutexGuard<'_, registries::Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no other request is in flight.

@@ -13,7 +13,7 @@ pub enum Operation {
     Session,
     /// EventService, or opening the stream.
     Sse,
-    /// Systems, Managers, Chassis, log services, pages of a log.
+    /// Systems, Managers, Chassis, log services, pages of a log, message registries.
     Logs,
     /// A single log entry.
     Entry,

@@ -1,13 +1,19 @@
-//! An `EventRecord` from the stream, decoded loosely (T47, T48, T55, T56).
+//! An `EventRecord` from the stream, decoded loosely (T47, T48, T55, T56), and what names it: its content, never its ids.
 //!
-//! Not here: the payload around it (`event_stream`).
+//! `EventId` and `MemberId` are left out of the name because BMCs give them anew when they send an old event again (a whole
+//! log at once, T60; every unrecovered event, T73), begin again at 1 (T59), and give one to several events (T58). Alike in
+//! content are thus also events that only counting tells apart. Not here: the counting (`collect::occurrence`), and the
+//! payload around the record (`event_stream`).
 
-use model::Facts;
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use model::{Facts, Severity};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Identity, TwinKey, identity,
+    Dating, Identity, TwinKey, identity,
     log_entry::{Rejected, read_twice},
     severity,
     text::{
@@ -17,14 +23,17 @@ use crate::{
     time,
 };
 
+/// Key of Dell's message for trying subscriptions.
+const TEST_MESSAGE: &str = "TST100";
+
 /// One event in our words.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// What it says. `log_service` and `entry_id` are set when the event links its LogEntry.
     pub facts: Facts,
-    /// What names it. Equal identities do not prove that one event came twice (see [`Scheme::EventContent`]).
-    ///
-    /// [`Scheme::EventContent`]: crate::Scheme::EventContent
+    /// What names it: its content. Equal identities do not prove that one event came twice: three equal lines of one
+    /// second come as three events alike in everything (seen on bmcweb). Without a believable time
+    /// ([`Dating::Undated`]) the `EventId` is in it, and whoever deduplicates must not look beyond one connection.
     pub identity: Identity,
     /// What ties it to its log entry; surest first; empty when nothing does.
     pub twins: Vec<TwinKey>,
@@ -37,8 +46,11 @@ pub(crate) enum Decoded {
     Event(Event),
     /// Base `EventBufferExceeded`: the BMC dropped events (T55).
     BufferExceeded,
-    /// A heartbeat, or a shell without any fact such as `{"MemberId":"0"}`.
-    Nothing,
+    /// No hardware event but the service's or our own doing (T72): a heartbeat, the shell `{"MemberId":"0"}` of
+    /// `SubmitTestEvent {}`, a test event about a subscription.
+    OwnNoise,
+    /// The same, and it says that a log has a new entry (sailfish): the log tells what it is.
+    EntryAdded,
 }
 
 #[derive(Deserialize, Default)]
@@ -47,11 +59,7 @@ struct EventRecord<'a> {
     #[serde(borrow)]
     event_id: Text<'a>,
     #[serde(borrow)]
-    event_type: Text<'a>,
-    #[serde(borrow)]
     event_timestamp: Text<'a>,
-    #[serde(borrow)]
-    member_id: Text<'a>,
     #[serde(borrow)]
     message_id: Text<'a>,
     /// T47.
@@ -108,11 +116,33 @@ impl EventRecord<'_> {
         let says_nothing = message_id.is_none()
             && self.message.get().is_none()
             && self.event_id.get().is_none()
-            && self.event_timestamp.get().is_none();
+            && self.event_timestamp.get().is_none()
+            && self.log_entry.path().is_none()
+            && self.origin_of_condition.path().is_none();
         if says_nothing || message_id.is_some_and(|id| id.starts_with("HeartbeatEvent.")) {
-            return Decoded::Nothing;
+            return Decoded::OwnNoise;
         }
-        Decoded::Event(self.event(raw))
+        match self.test_of_subscriptions(message_id) {
+            Some(noise) => noise,
+            None => Decoded::Event(self.event(raw)),
+        }
+    }
+
+    /// Dell's `TST100` is a message for trying subscriptions. It comes at a subscription (OME-M), and as the filler of
+    /// `ResourceAdded` for sessions and log entries (sailfish). Any other is kept: somebody may be testing the alarms.
+    fn test_of_subscriptions(&self, message_id: Option<&str>) -> Option<Decoded> {
+        let key = message_id?.rsplit('.').next();
+        if key != Some(TEST_MESSAGE) {
+            return None;
+        }
+        let origin = self.origin_of_condition.path().unwrap_or_default();
+        if is_log_entry(origin) {
+            return Some(Decoded::EntryAdded);
+        }
+        let own = |text: &str| ["/subscriptions/", "/sessions/"].iter().any(|part| contains(text, part));
+        let tells = [origin, self.message.get().unwrap_or_default()];
+        let named = tells.into_iter().chain(self.message_args.0.iter().map(String::as_str)).any(own);
+        named.then_some(Decoded::OwnNoise)
     }
 
     fn message_id(&self) -> Option<&str> {
@@ -121,11 +151,13 @@ impl EventRecord<'_> {
 
     fn event(self, raw: &RawValue) -> Event {
         let (log_service, entry_id) = self.log_entry.path().and_then(log_and_entry).unzip();
-        let identity = self.identity();
+        let occurred_at = self.event_timestamp.get().and_then(time::parse_plausible);
+        let severity = severity::first_known(&[self.message_severity.get(), self.severity.get()]);
+        let identity = self.identity(occurred_at, severity);
         let facts = Facts {
-            occurred_at: self.event_timestamp.get().and_then(time::parse_plausible),
+            occurred_at,
             occurred_at_raw: self.event_timestamp.owned(),
-            severity: severity::first_known(&[self.message_severity.get(), self.severity.get()]),
+            severity,
             message: text::message(self.message.get(), self.message_id(), &self.message_args.0),
             message_id: self.message_id().map(str::to_owned),
             log_service,
@@ -136,34 +168,64 @@ impl EventRecord<'_> {
             message_args: self.message_args.0,
         };
         let mut twins = Vec::new();
+        let (id, args) = (facts.message_id.as_deref(), &facts.message_args);
+        let content = |at| TwinKey::content(id.unwrap_or(&facts.message), args, at);
         if let Some(path) = self.log_entry.path() {
-            twins.push(TwinKey::link(path, facts.message_id.as_deref(), facts.occurred_at));
+            twins.push(TwinKey::link(path, id, facts.occurred_at));
+            // The same may stand in another log too (T14), and the linked one be cleared before it is read.
+            twins.extend(facts.occurred_at.map(content));
         } else if let Some(number) = self.oem.0.lenovo.0.event_sequence_number.get() {
             twins.push(TwinKey::lenovo_sequence(number, facts.occurred_at));
         } else if let Some(at) = facts.occurred_at {
-            let (id, args) = (facts.message_id.as_deref(), &facts.message_args);
             twins.extend(facts.event_id.as_deref().map(|event_id| TwinKey::event_id(event_id, id, args, at)));
-            twins.push(TwinKey::content(id.unwrap_or(&facts.message), args, at));
+            twins.push(content(at));
         }
         Event { facts, identity, twins }
     }
 
-    fn identity(&self) -> Identity {
+    /// The text is in it only where MessageId and arguments do not say it all: with them it is the firmware's wording.
+    fn identity(&self, occurred_at: Option<DateTime<Utc>>, severity: Severity) -> Identity {
+        let (registry, key) = self.message_id().map(identity::unversioned).unzip();
+        let worded = key.is_none() || self.message_args.0.is_empty();
+        let mut digits = [0; 20];
+        let (at, sent, event_id) = match occurred_at {
+            Some(at) => (Some(decimal(at.timestamp_millis(), &mut digits)), None, None),
+            None => (None, self.event_timestamp.get(), self.event_id.get()),
+        };
         let parts = [
-            self.event_id.get(),
-            self.event_type.get(),
-            self.event_timestamp.get(),
-            self.member_id.get(),
-            self.message_id(),
-            self.message.get(),
-            self.message_severity.get(),
-            self.severity.get(),
+            registry,
+            key,
+            self.message.get().filter(|_| worded),
+            at,
+            sent,
+            event_id,
+            Some(severity.as_str()),
             self.origin_of_condition.path(),
-            self.log_entry.path(),
+            self.log_entry.path().map(|path| path.trim().trim_end_matches('/')),
             self.oem.0.lenovo.0.event_sequence_number.get(),
         ];
-        identity::of_event(&parts, &self.message_args.0)
+        let dating = if occurred_at.is_some() { Dating::Dated } else { Dating::Undated };
+        Identity { dating, ..identity::of_event(&parts, &self.message_args.0) }
     }
+}
+
+/// A number as text, without an allocation.
+fn decimal(number: i64, digits: &mut [u8; 20]) -> &str {
+    let mut rest = &mut digits[..];
+    write!(rest, "{number}").expect("the longest i64 has 20 characters");
+    let left = rest.len();
+    std::str::from_utf8(&digits[..20 - left]).expect("digits and a sign are ASCII")
+}
+
+/// Whether a path is that of a log entry.
+fn is_log_entry(path: &str) -> bool {
+    let in_a_log = contains(path, "/logservices/") || contains(path, "/logs/");
+    in_a_log && contains(path, "/entries/")
+}
+
+/// Whether the text holds a part that is given in small letters.
+fn contains(text: &str, part: &str) -> bool {
+    text.to_ascii_lowercase().contains(part)
 }
 
 /// Splits the path of an entry into that of its LogService and the entry's id.

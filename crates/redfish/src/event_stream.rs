@@ -3,7 +3,10 @@
 //! An idle stream holds its connection, an id and a few counters: no buffer. Not here: deadlines. A stream may be
 //! silent for days (T51), so it is the collector that watches [`EventStream::last_byte_at`].
 
-use std::mem;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    mem,
+};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -13,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    Body, Event, StreamError,
+    Body, Dating, Event, StreamError,
     event::{self, Decoded},
     sse::{self, EVENT_BYTES_MAX, Guard},
     text::loose::{Object, Text},
@@ -33,11 +36,29 @@ pub enum StreamItem {
         events: Vec<Event>,
         /// How many could not be read.
         rejected: u32,
+        /// What else it held.
+        noise: Noise,
+        /// Equal for two payloads of one connection that are one payload sent twice (T62: a replay that sends the first
+        /// missed event again and again): the same `id:`, the same records with the same `EventId`s. `None` where that
+        /// would prove nothing.
+        name: Option<u64>,
     },
     /// The BMC says that it dropped events (Base `EventBufferExceeded`, T55): read the logs.
     BufferExceeded,
-    /// Something that is no event of ours: a `MetricReport`, a heartbeat, a test event's empty shell.
-    Skipped,
+    /// Something without any event of hardware: a `MetricReport`, a heartbeat, a test event.
+    Skipped {
+        /// What it held.
+        noise: Noise,
+    },
+}
+
+/// What the service tells about itself and about its readers (T72).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Noise {
+    /// Records: heartbeats, test events, announcements of log entries and sessions.
+    pub records: u32,
+    /// One of them says that a log has a new entry, which is told by the log only.
+    pub entry_added: bool,
 }
 
 /// An open stream. [`next`](Self::next) is cancel safe.
@@ -147,6 +168,8 @@ impl EventStream {
     /// Reads one block; `None` when it carries no data.
     fn read(&mut self, block: &str) -> Option<StreamItem> {
         let event = sse::parse(block, self.last_event_id().unwrap_or_default());
+        let named = names_itself(block) && is_offerable(&event.id);
+        let name = hash_of(&event.id);
         if event.id.is_empty() {
             self.last_event_id = None;
         } else if is_offerable(&event.id) && self.last_event_id() != Some(&*event.id) {
@@ -157,16 +180,30 @@ impl EventStream {
         }
         let mut found = Found::default();
         found.payload(&event.data);
+        let noise = found.noise;
         if found.events.is_empty() && found.rejected == 0 {
-            return Some(if found.buffer_exceeded {
-                StreamItem::BufferExceeded
-            } else {
-                StreamItem::Skipped
-            });
+            if noise.records == 0 && found.buffer_exceeded {
+                return Some(StreamItem::BufferExceeded);
+            }
+            self.buffer_exceeded = found.buffer_exceeded;
+            return Some(StreamItem::Skipped { noise });
         }
         self.buffer_exceeded = found.buffer_exceeded;
-        Some(StreamItem::Events { events: found.events, rejected: found.rejected })
+        let name = found.name(named.then_some(name));
+        Some(StreamItem::Events { events: found.events, rejected: found.rejected, noise, name })
     }
+}
+
+/// Whether a block says its own id; without one, that of the block before holds on.
+fn names_itself(block: &str) -> bool {
+    block.starts_with("id:") || block.contains("\nid:")
+}
+
+/// A hash that is good for one connection.
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether an id may be sent back in a header and names an event.
@@ -179,7 +216,10 @@ fn is_offerable(id: &str) -> bool {
 struct Found {
     events: Vec<Event>,
     rejected: u32,
+    noise: Noise,
     buffer_exceeded: bool,
+    /// It is a record without the Event around it: nothing but a replay looks so (T56).
+    bare: bool,
 }
 
 /// A payload, told apart by its type and by what it holds, never by the `event:` field.
@@ -217,9 +257,11 @@ impl Found {
             return Ok(());
         }
         // Without a list it is a bare record or Message (T55, T56), or a list of them.
-        let records = match payload.events.or(payload.alerts) {
-            Some(records) => records,
-            None => serde_json::from_str(data)?,
+        let records = if let Some(records) = payload.events.or(payload.alerts) {
+            records
+        } else {
+            self.bare = true;
+            serde_json::from_str(data)?
         };
         if records.get().starts_with('[') {
             for record in serde_json::from_str::<Vec<&RawValue>>(records.get())? {
@@ -236,9 +278,30 @@ impl Found {
         match event::decode(raw) {
             Ok(Decoded::Event(event)) => self.events.push(event),
             Ok(Decoded::BufferExceeded) => self.buffer_exceeded = true,
-            Ok(Decoded::Nothing) => {}
+            Ok(Decoded::OwnNoise) => self.noise.records += 1,
+            Ok(Decoded::EntryAdded) => {
+                self.noise.records += 1;
+                self.noise.entry_added = true;
+            }
             Err(_) => self.rejected += 1,
         }
+    }
+
+    /// What payloads that are the same one have alike. A bare record is a replay whatever its `id:`, which old bmcweb
+    /// counts on with each copy. Without a time or an `EventId` nothing is proved: BMCs that leave them out also give
+    /// every payload the same `id:`, and a real event would be swallowed.
+    fn name(&self, id: Option<u64>) -> Option<u64> {
+        let certain =
+            |event: &Event| event.identity.dating == Dating::Dated && event.facts.event_id.is_some();
+        if (id.is_none() && !self.bare) || !self.events.iter().all(certain) {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        id.filter(|_| !self.bare).hash(&mut hasher);
+        for event in &self.events {
+            (event.identity.digest, &event.facts.event_id).hash(&mut hasher);
+        }
+        Some(hasher.finish())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Digests are SHA-256 over length-prefixed parts behind a tag, cut to 128 bits, so no two lists of parts look alike
 //! and no BMC can make two records collide. Not here: whether the log began anew (`collect::continuity`).
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
@@ -21,9 +23,12 @@ pub enum Scheme {
     LenovoSequence,
     /// HPE's Event log: `EventId` is a UUID, `Id` a position (T2, T9b).
     HpeEventUuid,
-    /// `Id`, `Created`, `MessageId` and content.
+    /// When it was logged and what it says, without the `Id`: ids move, are written otherwise by the next firmware, are
+    /// given again (T7, T10-T13). Entries alike in that are counted by the different `Id`s that they have at once.
+    Content,
+    /// `Id` and content, where no believable time was written.
     IdAndContent,
-    /// An event on the stream: everything it says. Equal digests do not prove that an event came twice: bmcweb sends
+    /// An event on the stream: what it says, without its ids (T58-T60, T73). Equal digests do not prove that an event came twice: bmcweb sends
     /// three equal lines of one second as three events alike in everything (T58), so whoever deduplicates must count.
     EventContent,
 }
@@ -35,6 +40,7 @@ impl Scheme {
             Self::HpeEventNumber => "hpe_event_number",
             Self::LenovoSequence => "lenovo_sequence",
             Self::HpeEventUuid => "hpe_event_uuid",
+            Self::Content => "content",
             Self::IdAndContent => "id_and_content",
             Self::EventContent => "event_content",
         }
@@ -48,6 +54,17 @@ pub struct Identity {
     pub scheme: Scheme,
     /// SHA-256 of that, cut to 128 bits.
     pub digest: [u8; 16],
+    /// Whether a believable time is in it. Without one, the same digest after a clear names another entry.
+    pub dating: Dating,
+}
+
+/// Whether a time is in an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dating {
+    /// A time in 2010 or later.
+    Dated,
+    /// None, or one that cannot be true (T40, T41).
+    Undated,
 }
 
 impl Identity {
@@ -108,7 +125,7 @@ impl TwinKey {
 
 /// What an entry holds that can name it. What changes in place (T17: `Count`, `Updated`, `Repaired`, `Modified`,
 /// `Resolved`, `Severity`) and what depends on the reader (`@odata.id`, T19, T20) is left out.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Evidence<'a> {
     pub(crate) id: Option<&'a str>,
     /// `Created`, else `EventTimestamp`, as sent.
@@ -132,9 +149,11 @@ impl Evidence<'_> {
     /// The numbered schemes carry the time of creation as well: an entry keeps it for life, and a number that is given
     /// again after a reset then names another entry.
     pub(crate) fn identity(&self) -> Identity {
+        let dating = self.dating();
+        let identity = |scheme, parts: Parts| Identity { scheme, digest: parts.digest(), dating };
         if let Some(number) = self.hpe_event_number {
-            let parts = self.dated(Scheme::HpeEventNumber).text(number);
-            return Identity { scheme: Scheme::HpeEventNumber, digest: parts.digest() };
+            let parts = self.dated(Scheme::HpeEventNumber).text(number).optional(self.message);
+            return identity(Scheme::HpeEventNumber, parts);
         }
         if self.lenovo_sequence.is_some() || self.lenovo_total_sequence.is_some() {
             // The audit and the platform log count apart and are one log on older machines, so the number alone does
@@ -144,8 +163,9 @@ impl Evidence<'_> {
                 .optional(self.lenovo_sequence)
                 .optional(self.lenovo_total_sequence)
                 .optional(self.event_id)
-                .optional(self.message_id);
-            return Identity { scheme: Scheme::LenovoSequence, digest: parts.digest() };
+                .optional(self.message_key())
+                .list(self.args);
+            return identity(Scheme::LenovoSequence, parts);
         }
         if self.is_hpe_event() && self.event_id.is_some() {
             // A block of that log is served twice under other ids (T9b), while two real events may differ in nothing
@@ -153,20 +173,58 @@ impl Evidence<'_> {
             let parts = self
                 .dated(Scheme::HpeEventUuid)
                 .optional(self.event_id)
-                .optional(self.message_id)
+                .optional(self.message_key())
                 .list(self.args)
                 .optional(self.origin);
-            return Identity { scheme: Scheme::HpeEventUuid, digest: parts.digest() };
+            return identity(Scheme::HpeEventUuid, parts);
         }
+        let (scheme, id) = match dating {
+            Dating::Dated => (Scheme::Content, None),
+            Dating::Undated => (Scheme::IdAndContent, self.id),
+        };
+        // The text that goes with a message id and arguments is the firmware's, and the next one words it otherwise (T76).
+        let rebuilt = self.message_key().is_some() && !self.args.is_empty();
         let parts = self
-            .dated(Scheme::IdAndContent)
-            .optional(self.id)
-            .optional(self.message_id)
-            .optional(self.message)
-            .list(self.args)
-            .optional(self.event_id);
-        let parts = self.sensor.into_iter().fold(parts, Parts::optional);
-        Identity { scheme: Scheme::IdAndContent, digest: parts.digest() }
+            .dated(scheme)
+            .optional(id)
+            .optional(self.message_key())
+            .optional(self.message.filter(|_| !rebuilt))
+            .list(self.args);
+        identity(scheme, self.sensor.into_iter().fold(parts, Parts::optional))
+    }
+
+    /// What the entry says, whatever its `Id`: for logs whose ids are places and whose entries have no time.
+    pub(crate) fn placeless(&self) -> Identity {
+        Self { id: None, ..*self }.identity()
+    }
+
+    /// Hash of the `Id`.
+    pub(crate) fn place(&self) -> u64 {
+        let digest = Parts::new("place").optional(self.id).digest();
+        u64::from_le_bytes(digest[..8].try_into().expect("16 bytes hold 8"))
+    }
+
+    /// The number of the entry within its log.
+    pub(crate) fn number(&self) -> Option<u64> {
+        let number = self.hpe_event_number.or(self.lenovo_sequence);
+        if self.is_hpe_event() { None } else { number.or(self.id)?.parse().ok() }
+    }
+
+    fn dating(&self) -> Dating {
+        match self.created.and_then(time::parse_plausible) {
+            Some(_) => Dating::Dated,
+            None => Dating::Undated,
+        }
+    }
+
+    /// The message id without the registry's version, which rises with the firmware (T76): `iLOEvents.3.15.X` becomes
+    /// `iLOEvents.X`. Other shapes are as they are (T49).
+    fn message_key(&self) -> Option<Cow<'_, str>> {
+        let id = self.message_id?;
+        Some(match unversioned(id) {
+            ("", _) => Cow::Borrowed(id),
+            (registry, key) => Cow::Owned(format!("{registry}.{key}")),
+        })
     }
 
     /// Whether this is a member of HPE's Event log.
@@ -187,7 +245,22 @@ impl Evidence<'_> {
 /// The identity of an event: `parts` is everything stable that it says.
 pub(crate) fn of_event(parts: &[Option<&str>], args: &[String]) -> Identity {
     let all = parts.iter().fold(Parts::new(Scheme::EventContent.as_str()), |all, part| all.optional(*part));
-    Identity { scheme: Scheme::EventContent, digest: all.list(args).digest() }
+    Identity { scheme: Scheme::EventContent, digest: all.list(args).digest(), dating: Dating::Dated }
+}
+
+/// Registry and key of a MessageId, without the version, which rises with the firmware (T76): `iLOEvents.3.15.X` is
+/// `iLOEvents` and `X`. Other shapes (T49) are all key.
+pub(crate) fn unversioned(id: &str) -> (&str, &str) {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let split = || {
+        let (registry, rest) = id.split_once('.')?;
+        let (major, rest) = rest.split_once('.')?;
+        let (minor, key) = rest.split_once('.')?;
+        // A patch level may follow: Registry.1.2.3.Key.
+        let key = key.split_once('.').filter(|(patch, _)| is_number(patch)).map_or(key, |(_, key)| key);
+        (is_number(major) && is_number(minor)).then_some((registry, key))
+    };
+    split().unwrap_or(("", id))
 }
 
 /// A path without trailing slashes (T20); the spelling stays as the BMC's.
@@ -210,9 +283,9 @@ impl Parts {
     }
 
     /// Absent is not the same as empty.
-    fn optional(mut self, text: Option<&str>) -> Self {
+    fn optional(mut self, text: Option<impl AsRef<str>>) -> Self {
         if let Some(text) = text {
-            return self.text(text);
+            return self.text(text.as_ref());
         }
         self.0.update(u64::MAX.to_le_bytes());
         self
@@ -253,21 +326,98 @@ mod tests {
             assert_eq!((identity.scheme, identity.fingerprint()), (scheme, fingerprint), "{evidence:?}");
         };
         let created = Some("2025-08-12T18:27:16Z");
-        let hpe = Evidence { id: Some("4"), created, hpe_event_number: Some("7406"), ..Evidence::default() };
-        check(hpe, Scheme::HpeEventNumber, 12_009_018_933_269_333_137);
-        let lenovo =
-            Evidence { id: Some("4"), created, lenovo_sequence: Some("1616"), ..Evidence::default() };
-        check(lenovo, Scheme::LenovoSequence, 68_450_560_500_128_935);
-        let event = Evidence {
-            id: Some("4"),
-            created,
-            event_id: Some("8b733be8"),
-            record_format: Some("Hpe-Event"),
+        let base = Evidence { id: Some("4"), created, ..Evidence::default() };
+        check(
+            Evidence { hpe_event_number: Some("7406"), ..base },
+            Scheme::HpeEventNumber,
+            8_471_688_763_502_739_656,
+        );
+        check(
+            Evidence { lenovo_sequence: Some("1616"), ..base },
+            Scheme::LenovoSequence,
+            5_466_048_363_789_953_107,
+        );
+        let event = Evidence { event_id: Some("8b733be8"), record_format: Some("Hpe-Event"), ..base };
+        check(event, Scheme::HpeEventUuid, 13_819_352_080_668_257_430);
+        check(Evidence { message: Some("a"), ..base }, Scheme::Content, 14_008_361_536_384_870_425);
+        let args = ["b".to_owned()];
+        let registered =
+            Evidence { message: Some("a"), message_id: Some("iLOEvents.3.15.X"), args: &args, ..base };
+        check(registered, Scheme::Content, 9_111_810_819_691_402_049);
+        let undated = Evidence { message: Some("a"), created: Some("0000-00-00T00:00:00Z"), ..base };
+        check(undated, Scheme::IdAndContent, 13_381_544_259_231_921_301);
+        assert_eq!(undated.placeless().fingerprint(), 5_381_961_380_335_375_659);
+        assert_eq!(undated.place(), 392_474_080_465_557_603);
+    }
+
+    #[test]
+    fn t7_t11_t12_t13_an_id_is_in_the_name_only_where_there_is_no_time() {
+        let at = |created, id| Evidence {
+            id: Some(id),
+            created: Some(created),
+            message: Some("a"),
             ..Evidence::default()
         };
-        check(event, Scheme::HpeEventUuid, 13_819_352_080_668_257_430);
-        let other = Evidence { id: Some("4"), created, message: Some("a"), ..Evidence::default() };
-        check(other, Scheme::IdAndContent, 8_036_236_540_799_700_106);
+        for created in ["2025-08-12T18:27:16Z", "2025-08-12T12:27:16-06:00"] {
+            let (one, two) = (at(created, "1714060800_1"), at("2025-08-12T18:27:16Z", "1714060800"));
+            assert_eq!((one.identity(), one.placeless()), (two.identity(), one.identity()));
+            assert_eq!(one.identity().dating, Dating::Dated);
+            assert_ne!(one.place(), two.place(), "what is alike is counted by its ids");
+        }
+        for created in ["0000-00-00T00:00:00Z", "1999-12-31T12:00:39+00:00", "2022-06-13 12:17:54 ", ""] {
+            let (one, two) = (at(created, "1"), at(created, "2"));
+            assert_ne!(one.identity(), two.identity());
+            assert_eq!(one.placeless(), two.placeless());
+            assert_eq!(one.identity().dating, Dating::Undated, "{created}");
+        }
+    }
+
+    #[test]
+    fn t76_a_firmware_that_counts_its_registry_up_and_rewords_changes_no_name() {
+        let args = ["1".to_owned()];
+        let said = |id, message| Evidence {
+            created: Some("2025-08-12T18:27:16Z"),
+            message_id: Some(id),
+            message: Some(message),
+            args: &args,
+            ..Evidence::default()
+        };
+        let old = said("iLOEvents.3.15.X", "It is one").identity();
+        assert_eq!(old, said("iLOEvents.3.16.X", "It is 1").identity());
+        assert_eq!(old, said("iLOEvents.3.16.2.X", "It is 1").identity());
+        assert_ne!(old, said("iLOEvents.3.15.Y", "It is one").identity());
+        // Without arguments the text is all there is.
+        let bare = |message| Evidence { args: &[], ..said("35.1017", message) }.identity();
+        assert_ne!(bare("a"), bare("b"));
+    }
+
+    #[test]
+    fn t49_only_registry_ids_lose_their_version() {
+        let key =
+            |id| Evidence { message_id: Some(id), ..Evidence::default() }.message_key().unwrap().into_owned();
+        for (id, expected) in [
+            ("iLOEvents.3.15.ServerPoweredOn", "iLOEvents.ServerPoweredOn"),
+            ("IDRAC.2.9.CPU0001", "IDRAC.CPU0001"),
+            ("Redfish.1.2.3.A.B", "Redfish.A.B"),
+            ("35.1017", "35.1017"),
+            ("Bad User PWD", "Bad User PWD"),
+            ("CrayAlerts.HardwareFaultsCleared", "CrayAlerts.HardwareFaultsCleared"),
+            ("A.b.c.D", "A.b.c.D"),
+            ("A.1.2", "A.1.2"),
+            ("A.1..D", "A.1..D"),
+        ] {
+            assert_eq!(key(id), expected);
+        }
+    }
+
+    #[test]
+    fn the_number_of_an_entry_is_that_which_rises_and_no_place_in_a_window() {
+        let id = Evidence { id: Some("17"), ..Evidence::default() };
+        assert_eq!(id.number(), Some(17));
+        assert_eq!(Evidence { hpe_event_number: Some("1561474"), ..id }.number(), Some(1_561_474));
+        assert_eq!(Evidence { lenovo_sequence: Some("1616"), ..id }.number(), Some(1616));
+        assert_eq!(Evidence { record_format: Some("Hpe-Event"), ..id }.number(), None);
+        assert_eq!(Evidence { id: Some("1714060800_1"), ..id }.number(), None);
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub(crate) fn string(document: &Value, name: &str) -> Option<String> {
     }
 }
 
+/// `UUID` in lower case; `None` where it is all zeros, as before a board was programmed.
+pub(crate) fn uuid(document: &Value) -> Option<String> {
+    let uuid = string(document, "UUID")?.to_ascii_lowercase();
+    uuid.bytes().any(|byte| byte != b'0' && byte != b'-').then_some(uuid)
+}
+
 /// A count; a text of digits counts too.
 pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())

@@ -19,6 +19,8 @@ mod log_service;
 mod metrics;
 mod network;
 mod page;
+mod registries;
+mod registry;
 mod service_root;
 mod severity;
 mod sse;
@@ -35,14 +37,14 @@ pub use error::{
     FailureReason, NotAvailable, OpenStreamError, Operation, RequestError, RequestErrorKind, StreamError,
 };
 pub use event::Event;
-pub use event_stream::{EventStream, StreamItem};
+pub use event_stream::{EventStream, Noise, StreamItem};
 pub use https::Https;
-pub use identity::{Identity, Scheme, TwinKey};
-pub use log_entry::Entry;
-pub use log_service::{LogService, LogServices};
+pub use identity::{Dating, Identity, Scheme, TwinKey};
+pub use log_entry::{Entry, Signs};
+pub use log_service::{Keeping, Latest, LogService, LogServices};
 pub use metrics::Metrics;
 pub use network::{Body, BoxError, HttpService, Network, TransportError};
 pub use page::{Page, PageLink};
-pub use service_root::ServiceRoot;
+pub use service_root::{ODD_PARENTS_MAX, ServiceRoot};
 pub use time::plausible;
 pub use trust::{Trust, TrustError};

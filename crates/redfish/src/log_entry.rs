@@ -1,10 +1,17 @@
 //! A LogEntry, decoded loosely: one odd entry never costs the others (T46-T50).
 //!
-//! Not here: pages and links to further ones (`page`).
+//! Not here: pages and links to further ones (`page`), what an entry says of its own log (`log_entry/signs`), what of it
+//! may change (`log_entry/revision`).
+
+mod revision;
+mod signs;
 
 use model::Facts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use revision::Mutable;
+pub use signs::Signs;
 
 use crate::{
     Identity, TwinKey,
@@ -24,6 +31,17 @@ pub struct Entry {
     pub facts: Facts,
     /// What names it.
     pub identity: Identity,
+    /// The same without the `Id`, for a log whose ids are places (T1).
+    pub placeless: Identity,
+    /// Hash of the `Id`: tells entries apart that say the same.
+    pub place: u64,
+    /// The number that rises with each entry of its log: HPE `EventNumber`, Lenovo's sequence number, else the `Id` where
+    /// that is a plain number.
+    pub number: Option<u64>,
+    /// What may change in place (T17), hashed; `None` for an entry that shows nothing of the kind.
+    pub revision: Option<u64>,
+    /// What it says about the log itself.
+    pub signs: Signs,
     /// What ties it to an event that told the same; surest first.
     pub twins: Vec<TwinKey>,
 }
@@ -102,6 +120,14 @@ struct LogEntry<'a> {
     #[serde(borrow)]
     entry_code: Text<'a>,
     #[serde(borrow)]
+    modified: Text<'a>,
+    #[serde(borrow)]
+    resolved: Text<'a>,
+    #[serde(borrow)]
+    first_overflow_timestamp: Text<'a>,
+    #[serde(borrow)]
+    last_overflow_timestamp: Text<'a>,
+    #[serde(borrow)]
     oem: Object<Oem<'a>>,
 }
 
@@ -129,6 +155,12 @@ struct Oem<'a> {
 struct Hpe<'a> {
     #[serde(borrow)]
     event_number: Text<'a>,
+    #[serde(borrow)]
+    count: Text<'a>,
+    #[serde(borrow)]
+    updated: Text<'a>,
+    #[serde(borrow)]
+    repaired: Text<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -221,8 +253,29 @@ impl LogEntry<'_> {
         }
     }
 
+    fn mutable(&self) -> Mutable<'_> {
+        let (hpe, hp) = (&self.oem.0.hpe.0, &self.oem.0.hp.0);
+        Mutable {
+            created: self.occurred_raw(),
+            severity: self.severity(),
+            count: hpe.count.get().or(hp.count.get()),
+            updated: hpe.updated.get().or(hp.updated.get()),
+            repaired: hpe.repaired.get().or(hp.repaired.get()),
+            modified: self.modified.get(),
+            resolved: self.resolved.get(),
+        }
+    }
+
+    fn signs(&self) -> Signs {
+        let bounds = [self.first_overflow_timestamp.get(), self.last_overflow_timestamp.get()];
+        Signs::of(self.message_id(), self.message.get(), bounds)
+    }
+
     fn entry(self, raw: &RawValue, service_path: &str) -> Entry {
-        let identity = self.evidence().identity();
+        let evidence = self.evidence();
+        let (identity, placeless) = (evidence.identity(), evidence.placeless());
+        let (place, number) = (evidence.place(), evidence.number());
+        let (revision, signs) = (self.mutable().revision(), self.signs());
         let occurred_at = self.occurred_raw().and_then(time::parse_plausible);
         let message = text::message(self.message.get(), self.message_id(), &self.message_args.0);
         let last_segment = || normal_path(self.odata_id.get()?).rsplit('/').next().map(str::to_owned);
@@ -240,7 +293,8 @@ impl LogEntry<'_> {
             message_args: Vec::new(),
         };
         let twins = self.twins(&facts);
-        Entry { facts: Facts { message_args: self.message_args.0, ..facts }, identity, twins }
+        let facts = Facts { message_args: self.message_args.0, ..facts };
+        Entry { facts, identity, placeless, place, number, revision, signs, twins }
     }
 
     /// All the ties an event could have to this entry, since the entry cannot know which of them the event shows.

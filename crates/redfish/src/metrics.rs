@@ -1,6 +1,6 @@
 //! Process-wide families about requests to BMCs. Names carry no prefix; the registry adds it.
 //!
-//! Not here: what is counted per endpoint (`collect`), and the items of a stream.
+//! The message registries hang here too: this is what all clients of a process share. Not here: what is counted per endpoint (`collect`), and the items of a stream.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
-use crate::Operation;
+use crate::{Operation, registries::Registries};
 
 /// From a fast BMC's 50 ms to the full log of an old iDRAC.
 const DURATION_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -50,6 +50,7 @@ struct Handles {
     logins: [IntCounter; 3],
     logouts: [IntCounter; 3],
     sse_connects: [IntCounter; 4],
+    registries: Registries,
 }
 
 impl Metrics {
@@ -91,8 +92,14 @@ impl Metrics {
             logouts: results(&logouts),
             sse_connects: ["ok", "unsupported", "forbidden", "error"]
                 .map(|result| connects.with_label_values(&[result])),
+            registries: Registries::default(),
         };
         Ok(Self { handles: Arc::new(handles) })
+    }
+
+    /// The message registries that all clients share.
+    pub(crate) fn registries(&self) -> &Registries {
+        &self.handles.registries
     }
 
     /// A request begins; the guard counts it as in flight until dropped.

@@ -16,10 +16,38 @@ use crate::{
 /// Members of one page; the largest seen has 1,735.
 const MEMBERS_MAX: usize = 10_000;
 
-/// Where a page is: the log's own entries link, or a next link that passed the guards (same origin, not the page's own).
-/// The caller keeps those it has followed in one walk, for BMCs whose links run in a circle (T28).
+/// Where a page is: a next link that passed the guards (same origin, not the page's own), or the place from which on the
+/// count says that there is more. The caller keeps those it has followed in one walk, for BMCs whose links run in a circle
+/// (T28).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PageLink(pub(crate) String);
+pub struct PageLink {
+    pub(crate) path: String,
+    pub(crate) by: LinkBy,
+}
+
+/// Who says that there is a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum LinkBy {
+    /// The BMC's next link.
+    Bmc,
+    /// This `Members@odata.count`, where the BMC sent no next link (T26): it may not be so.
+    Count(u64),
+}
+
+impl PageLink {
+    /// The place after `listed` members of the page at `path`, where the count says that there is more.
+    pub(crate) fn by_count(path: &str, listed: usize, count: Option<u64>) -> Option<Self> {
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        let mut skip = 0;
+        for part in query.split('&').filter_map(|part| part.strip_prefix("$skip")) {
+            // A token says nothing about where we are.
+            skip = part.strip_prefix('=')?.parse().ok()?;
+        }
+        let (after, count) = (skip + listed as u64, count?);
+        let is_more = listed > 0 && after < count;
+        is_more.then(|| Self { path: skipping(path, after), by: LinkBy::Count(count) })
+    }
+}
 
 /// One page, decoded.
 #[derive(Debug)]
@@ -38,11 +66,23 @@ pub struct Page {
     pub empty_slots: u32,
 }
 
+/// The link of a collection, from its member number `skip` on. AMI refuses to skip nothing (T29), and a query that the
+/// link has already is kept.
+pub(crate) fn skipping(link: &str, skip: u64) -> String {
+    let (path, query) = link.split_once('?').unwrap_or((link, ""));
+    let kept = query.split('&').filter(|part| !part.is_empty() && !part.starts_with("$skip"));
+    let skip = (skip > 0).then(|| format!("$skip={skip}"));
+    let query: Vec<&str> = kept.chain(skip.as_deref()).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
 /// A page as it came, links unread.
 pub(crate) struct Content {
     pub(crate) slots: Vec<Slot>,
     /// The next link as sent.
     pub(crate) next: Option<String>,
+    /// Members, whatever they are.
+    pub(crate) listed: usize,
     pub(crate) count: Option<u64>,
     pub(crate) digest: PageDigest,
     pub(crate) rejected: u32,
@@ -69,6 +109,14 @@ impl PageDigest {
     }
 }
 
+impl Page {
+    /// A page of a log that holds nothing.
+    pub(crate) fn empty(count: u64) -> Self {
+        let entries = Vec::new();
+        Self { entries, next: None, count: Some(count), digest: 0, rejected: 0, empty_slots: 0 }
+    }
+}
+
 impl Content {
     /// Takes a page apart; `Err` says why it is none.
     pub(crate) fn decode(body: &[u8], service_path: &str) -> Result<Self, String> {
@@ -92,6 +140,7 @@ impl Content {
         let mut content = Self {
             slots: Vec::with_capacity(members.len()),
             next: next_link(&fields),
+            listed: members.len(),
             count: field(&fields, "Members@odata.count").and_then(|count| json::number(&value(count))),
             digest: PageDigest(Sha256::new_with_prefix(body)),
             rejected: 0,
@@ -123,4 +172,28 @@ fn next_link(fields: &BTreeMap<String, &RawValue>) -> Option<String> {
 
 fn value(raw: &RawValue) -> Value {
     serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t26_t27_the_count_leads_on_only_where_it_says_more_than_was_listed() {
+        let by_count = |path, listed, count| PageLink::by_count(path, listed, count).map(|link| link.path);
+        for (path, listed, count, next) in [
+            ("/log", 50, Some(130), Some("/log?$skip=50")),
+            ("/log?$skip=50", 50, Some(130), Some("/log?$skip=100")),
+            ("/log?a=b&$skip=100", 30, Some(131), Some("/log?a=b&$skip=130")),
+            ("/log?$skip=100", 30, Some(130), None),
+            ("/log", 50, Some(50), None),
+            ("/log", 50, Some(5), None),
+            ("/log", 50, None, None),
+            ("/log", 0, Some(130), None),
+            ("/log?$skiptoken=50", 50, Some(130), None),
+            ("/log?$skip=x", 50, Some(130), None),
+        ] {
+            assert_eq!(by_count(path, listed, count).as_deref(), next, "{path}");
+        }
+    }
 }

@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 
 use crate::json;
 
+/// Each of them costs a request at each walk; AMI has three.
+pub const ODD_PARENTS_MAX: usize = 6;
+
 /// What we use of `/redfish/v1/`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceRoot {
@@ -19,7 +22,13 @@ pub struct ServiceRoot {
     pub managers: Option<String>,
     /// Link to Chassis.
     pub chassis: Option<String>,
-    /// `UUID`.
+    /// Links of single resources that may have logs of their own, though they are neither system, manager nor chassis (T37):
+    /// `TelemetryService`, and what the `Oem` parts link directly, such as AMI's `DynamicExtension`. At most
+    /// [`ODD_PARENTS_MAX`].
+    pub odd_parents: Vec<String>,
+    /// Link to the message registries.
+    pub registries: Option<String>,
+    /// `UUID`; one of zeros only is none.
     pub uuid: Option<String>,
     /// `Vendor`, or the first key of `Oem`.
     pub vendor: Option<String>,
@@ -43,7 +52,9 @@ impl ServiceRoot {
             systems: json::link_at(document, "Systems"),
             managers: json::link_at(document, "Managers"),
             chassis: json::link_at(document, "Chassis"),
-            uuid: json::string(document, "UUID"),
+            odd_parents: odd_parents(document),
+            registries: json::link_at(document, "Registries"),
+            uuid: json::uuid(document),
             vendor: json::string(document, "Vendor").or_else(oem_name),
             product: json::string(document, "Product"),
             redfish_version: json::string(document, "RedfishVersion"),
@@ -64,6 +75,17 @@ impl ServiceRoot {
         root.fingerprint = digest(parts.map(Option::as_deref));
         root
     }
+}
+
+fn odd_parents(document: &Value) -> Vec<String> {
+    let telemetry = json::link_at(document, "TelemetryService");
+    let vendors = document.get("Oem").and_then(Value::as_object).into_iter().flat_map(|oem| oem.values());
+    let linked =
+        vendors.filter_map(Value::as_object).flat_map(|vendor| vendor.values()).filter_map(|value| {
+            // Only an object with this key is a link for sure; a plain string may be a version.
+            value.get("@odata.id")?.as_str().filter(|link| !link.is_empty()).map(str::to_owned)
+        });
+    telemetry.into_iter().chain(linked).take(ODD_PARENTS_MAX).collect()
 }
 
 fn sessions(document: &Value) -> Option<String> {
@@ -118,6 +140,27 @@ mod tests {
         for (old, new) in [("2.46", "3.11"), (r#""u""#, r#""v""#), ("1.6.0", "1.18.0")] {
             assert_ne!(fingerprint(root), fingerprint(&root.replace(old, new)));
         }
+    }
+
+    #[test]
+    fn t37_parents_of_logs_at_odd_places_are_found_by_links() {
+        let root = r#"{"TelemetryService":{"@odata.id":"/redfish/v1/TelemetryService"},
+            "Oem":{"Ami":{"RtpVersion":"1.7.0","Configurations":{"@odata.id":"/redfish/v1/configurations"}},
+                   "Dre":{"DynamicExtension":{"@odata.id":"/redfish/v1/DynamicExtension"}},"Hpe":{"Links":{"X":{"@odata.id":"/x"}}},"Odd":"/y"}}"#;
+        let root = ServiceRoot::decode(&serde_json::from_str(root).unwrap());
+        let expected =
+            ["/redfish/v1/TelemetryService", "/redfish/v1/configurations", "/redfish/v1/DynamicExtension"];
+        assert_eq!(root.odd_parents, expected);
+    }
+
+    #[test]
+    fn a_uuid_of_zeros_names_no_machine() {
+        let uuid = |text: &str| ServiceRoot::decode(&serde_json::json!({ "UUID": text })).uuid;
+        assert_eq!(uuid("00000000-0000-0000-0000-000000000000"), None);
+        assert_eq!(
+            uuid("A710C5D0-0aae-52fb-9284-a6e40c297acb"),
+            uuid("a710c5d0-0aae-52fb-9284-a6e40c297acb")
+        );
     }
 
     #[test]

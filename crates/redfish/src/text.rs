@@ -1,8 +1,8 @@
 //! The text of a record for people.
 //!
 //! Whatever the BMC wrote counts as it stands; where it wrote none (T50), a readable text is made of the MessageId and
-//! its arguments. Not here: message registries, and any cap (the record keeps the text whole; pages and events have
-//! their own caps).
+//! its arguments, or the text of a message registry is filled in. Not here: the registries (`registry`), and any other
+//! cap (the record keeps the text whole; pages and events have their own caps).
 
 pub(crate) mod loose;
 
@@ -17,6 +17,30 @@ pub(crate) fn message(message: Option<&str>, message_id: Option<&str>, args: &[S
         (Some(id), false) => format!("{}: {args}", name(id)),
         (None, _) => args,
     }
+}
+
+/// A registry's text with `%1` to `%n` replaced by the arguments; a number without an argument stays as it is. `None` when
+/// the result has more than `bytes_max` bytes: many `%1` and a long argument make a text of any length.
+pub(crate) fn filled(template: &str, args: &[String], bytes_max: usize) -> Option<String> {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('%') {
+        text.push_str(before);
+        let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: Option<usize> = after[..digits].parse().ok();
+        if let Some(arg) = number.and_then(|number| args.get(number.checked_sub(1)?)) {
+            text.push_str(arg.trim());
+            rest = &after[digits..];
+        } else {
+            text.push('%');
+            rest = after;
+        }
+        if text.len() > bytes_max {
+            return None;
+        }
+    }
+    text.push_str(rest);
+    (text.len() <= bytes_max).then_some(text)
 }
 
 /// The telling part of a MessageId: the last of `Registry.1.2.Name`, and all of what has another form (`35.1017`,
@@ -66,6 +90,18 @@ mod tests {
         check(None, Some("Bad User PWD"), &["root"], "Bad User PWD: root");
         check(None, Some("7e012790"), &[], "7e012790");
         check(None, Some("A.b."), &[], "A.b.");
+    }
+
+    #[test]
+    fn t50_the_text_of_a_registry_takes_the_arguments() {
+        let args: Vec<String> = ["a", " b ", "%1"].map(str::to_owned).to_vec();
+        let fill = |template| filled(template, &args, 100).unwrap();
+        assert_eq!(fill("Fan %1 at %2 is %3."), "Fan a at b is %1.");
+        assert_eq!(fill("%2%1%10 100% %0 %"), "ba%10 100% %0 %");
+        assert_eq!(fill("plain"), "plain");
+        assert_eq!(fill("Grad %1\u{b0}"), "Grad a\u{b0}");
+        assert_eq!(filled(&"%1".repeat(100), &["x".repeat(100)], 5000), None);
+        assert_eq!(filled("abcdef", &[], 5), None);
     }
 
     #[test]

@@ -29,9 +29,9 @@ fn read(bytes: &[u8], mut places: Vec<usize>) -> Vec<String> {
     let mut told = Vec::new();
     while let Ok(item) = stream.next().now_or_never().expect("all pieces are at hand") {
         match item {
-            StreamItem::Events { events, rejected } => {
+            StreamItem::Events { events, rejected, noise, name } => {
                 let digests: Vec<_> = events.iter().map(|event| event.identity.fingerprint()).collect();
-                told.push(format!("{digests:?} {rejected}"));
+                told.push(format!("{digests:?} {rejected} {noise:?} {name:?}"));
             }
             other => told.push(format!("{other:?}")),
         }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use collect::EndpointView;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ struct Endpoint<'a> {
     stream_items: u64,
     failures: &'a BTreeMap<&'static str, u64>,
     stream_errors: &'a BTreeMap<&'static str, u64>,
+    gaps: &'a BTreeMap<&'static str, u64>,
+    clock_offset_seconds: Option<f64>,
     vendor: Option<&'a str>,
     product: Option<&'a str>,
     redfish_version: Option<&'a str>,
@@ -122,6 +124,8 @@ fn show(view: &EndpointView) -> Endpoint<'_> {
         stream_items: view.stream_items,
         failures: &view.failures,
         stream_errors: &view.stream_errors,
+        gaps: &view.gaps,
+        clock_offset_seconds: view.clock_offset.map(TimeDelta::as_seconds_f64),
         vendor: view.vendor.as_deref(),
         product: view.product.as_deref(),
         redfish_version: view.redfish_version.as_deref(),
@@ -161,6 +165,8 @@ mod tests {
             stream_items: 0,
             failures: BTreeMap::new(),
             stream_errors: BTreeMap::new(),
+            gaps: [("wrapped", 1)].into(),
+            clock_offset: Some(TimeDelta::milliseconds(-2_500)),
             vendor: None,
             product: None,
             redfish_version: None,
@@ -213,9 +219,11 @@ mod tests {
                 .unwrap();
         let names: Vec<&str> =
             answer["endpoints"][0].as_object().unwrap().keys().map(String::as_str).collect();
-        let documented = "address failures id insecure labels last_error last_error_at last_event_at last_success_at mode \
+        let documented = "address clock_offset_seconds failures gaps id insecure labels last_error last_error_at last_event_at last_success_at mode \
                           next_stream_try_at next_try_at product reason reconnections records redfish_version since state \
                           stream_errors stream_items vendor";
         assert_eq!(names, documented.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(answer["endpoints"][0]["gaps"], serde_json::json!({ "wrapped": 1 }));
+        assert_eq!(answer["endpoints"][0]["clock_offset_seconds"], serde_json::json!(-2.5));
     }
 }

@@ -13,6 +13,9 @@ use super::{
 pub(super) const MODES: [(&str, Mode); 3] =
     [("auto", Mode::Auto), ("sse", Mode::Sse), ("periodic", Mode::Periodic)];
 
+/// What makes the state file that of one machine.
+const MACHINE_ID: &str = "{machine_id}";
+
 /// Thresholds are counts of failures above zero.
 const THRESHOLDS: std::ops::RangeInclusive<u32> = 1..=u32::MAX;
 
@@ -32,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> LogSettings {
             .read(reader, "reconcile_interval", quantity::duration)
             .unwrap_or(default.reconcile_interval),
         exclude_services: table.texts(reader, "exclude_services").unwrap_or(default.exclude_services),
+        report_changes: table.flag(reader, "report_changes").unwrap_or(default.report_changes),
         periodic: periodic(reader, &table),
         auto: auto(reader, &table),
         sse: sse(reader, &table),
@@ -73,19 +77,16 @@ fn history(text: &str) -> Result<History, Refusal> {
 fn periodic(reader: &mut Reader<'_>, logs: &Table<'_>) -> PeriodicSettings {
     let table = logs.table(reader, "periodic", &key::PERIODIC);
     let default = PeriodicSettings::default();
-    if table.has("logs_state_file") {
-        let warning = Refusal::new("not read by this version");
-        table.warning(
-            reader,
-            "logs_state_file",
-            warning.hint("initial_history says what a first contact brings"),
-        );
+    let logs_state_file = table.read(reader, "logs_state_file", path);
+    if logs_state_file.as_deref().is_some_and(|file| !file.to_string_lossy().contains(MACHINE_ID)) {
+        let warning = Refusal::new("every endpoint would start from this one file");
+        table.warning(reader, "logs_state_file", warning.hint(format!("write {MACHINE_ID} into the path")));
     }
     let mut duration = |name, default| table.read(reader, name, quantity::duration).unwrap_or(default);
     PeriodicSettings {
         logs_collection_interval: duration("logs_collection_interval", default.logs_collection_interval),
         state_refresh_interval: duration("state_refresh_interval", default.state_refresh_interval),
-        logs_state_file: table.read(reader, "logs_state_file", path),
+        logs_state_file,
     }
 }
 

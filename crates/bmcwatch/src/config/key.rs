@@ -205,6 +205,12 @@ pub(crate) static LOGS: Section = Section {
             "",
             "Ids of log services that are not read, such as those that record our own requests.",
         ),
+        key(
+            "report_changes",
+            "true or false",
+            "",
+            "Whether an entry that was told is told again, as a record of the kind `changed`, when the BMC changes it in place: its count rises, it is marked as repaired or resolved.",
+        ),
         key("periodic", TABLE, "", ""),
         key("auto", TABLE, "", ""),
         key("sse", TABLE, "", ""),
@@ -227,7 +233,7 @@ pub(crate) static PERIODIC: Section = Section {
             "logs_state_file",
             TEXT,
             "none",
-            "Where infra-controller kept its progress, such as `/tmp/logs_collector_{machine_id}.json`. Accepted with a warning: this version does not read it.",
+            "Where infra-controller kept its progress, such as `/tmp/logs_collector_{machine_id}.json`; `{machine_id}` becomes the endpoint's label `machine_id`, or its id without that label. Read once, and never written: where the journal does not know a log yet, entries up to the number in the file are not told. `initial_history` holds for logs that the file does not name, and for all when there is no file. Whoever may write that file decides what is not told.",
         ),
     ],
 };

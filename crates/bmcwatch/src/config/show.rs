@@ -126,6 +126,7 @@ fn show_logs(page: &mut Page, logs: &LogSettings) {
     page.text("reconcile_interval", &duration_text(logs.reconcile_interval));
     let services: Vec<String> = logs.exclude_services.iter().map(|service| quoted(service)).collect();
     page.bare("exclude_services", &format!("[{}]", services.join(", ")));
+    page.bare("report_changes", &logs.report_changes.to_string());
     // The mode "sse" refuses the table.
     if logs.mode != Mode::Sse {
         page.header("[collectors.logs.periodic]");

@@ -80,6 +80,14 @@ fn state(text: &mut Text<'_>, views: &[EndpointView]) {
         family.time(&[endpoint(view)], view.last_success_at);
     }
     let mut family = text.family(
+        "endpoint_clock_offset_seconds",
+        Type::Gauge,
+        "The clock of the endpoint minus ours, when it was last measured.",
+    );
+    for view in views {
+        family.duration(&[endpoint(view)], view.clock_offset);
+    }
+    let mut family = text.family(
         "endpoint_last_event_timestamp_seconds",
         Type::Gauge,
         "When the newest record of the endpoint was made.",
@@ -133,6 +141,16 @@ fn counters(text: &mut Text<'_>, views: &[EndpointView]) {
     );
     for view in views {
         for (reason, count) in &view.failures {
+            family.sample(&[endpoint(view), ("reason", reason)], count);
+        }
+    }
+    let mut family = text.family(
+        "gaps_total",
+        Type::Counter,
+        "Times that entries or events of the endpoint are known or suspected missing, by reason.",
+    );
+    for view in views {
+        for (reason, count) in &view.gaps {
             family.sample(&[endpoint(view), ("reason", reason)], count);
         }
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// A page that grows. Every family begins with its HELP and TYPE lines.
 #[derive(Debug)]
@@ -83,6 +83,16 @@ impl Family<'_> {
             self.sample(labels, format_args!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000)));
         }
     }
+
+    /// Adds a sample that says how long, in seconds, below zero as well; nothing when it is not known.
+    pub(super) fn duration(&mut self, labels: &[(&str, &str)], duration: Option<TimeDelta>) {
+        if let Some(duration) = duration {
+            let millis = duration.num_milliseconds();
+            let sign = if millis < 0 { "-" } else { "" };
+            let millis = millis.unsigned_abs();
+            self.sample(labels, format_args!("{sign}{}.{:03}", millis / 1000, millis % 1000));
+        }
+    }
 }
 
 /// A label value as the format wants it: backslash, quote and line feed escaped. Other control characters, which a BMC
@@ -114,6 +124,21 @@ mod tests {
         text.family("x", Type::Gauge, "Help.").sample(&[("a", "q\"b\\n\nx\ty\u{7}"), ("b", "é")], 1);
         let expected = "# HELP p_x Help.\n# TYPE p_x gauge\np_x{a=\"q\\\"b\\\\n\\nxy\",b=\"é\"} 1\n";
         assert_eq!(text.finish(), expected);
+    }
+
+    #[test]
+    fn a_duration_is_in_seconds_on_either_side_of_zero() {
+        let mut text = Text::new("p");
+        let mut family = text.family("d_seconds", Type::Gauge, "Help.");
+        for millis in [-1_500, -20, 0, 61_004] {
+            family.duration(&[], Some(TimeDelta::milliseconds(millis)));
+        }
+        family.duration(&[("a", "b")], None);
+        let samples: Vec<_> = text.out.lines().skip(2).collect();
+        assert_eq!(
+            samples,
+            ["p_d_seconds -1.500", "p_d_seconds -0.020", "p_d_seconds 0.000", "p_d_seconds 61.004"]
+        );
     }
 
     #[test]

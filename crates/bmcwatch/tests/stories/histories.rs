@@ -98,6 +98,56 @@ async fn a_restart_of_the_daemon_resumes_and_replays_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn progress_of_infra_controller_is_taken_over_once_and_only_by_a_first_contact() {
+    for profile in [Profile::idrac9(), Profile::nvidia(), Profile::ilo5()] {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let state_file = directory.path().join("logs_collector_bmc.json");
+        let mut world = World::new(1).await;
+        world.settings.periodic.logs_state_file =
+            Some(directory.path().join("logs_collector_{machine_id}.json"));
+        let bmc = world.add("bmc", profile);
+        fans_fail(&bmc, 10, SECOND).await;
+        let path = bmc.truth()[0].log.clone().expect("it stands in a log");
+        let write = |last: u32| {
+            std::fs::write(&state_file, format!(r#"{{"last_seen_ids":{{"{path}":{last}}}}}"#))
+                .expect("it can be written");
+        };
+        write(7);
+        world.start();
+        world.pass(10 * MINUTE).await;
+        assert_eq!(world.tokens().await, ["bmc-8", "bmc-9", "bmc-10"], "{}", bmc.config().profile.vendor);
+        // From here on the bookmark counts, whatever the file says.
+        world.stop().await;
+        write(1000);
+        fans_fail(&bmc, 3, SECOND).await;
+        world.start();
+        world.pass(HOUR).await;
+        assert_eq!(world.tokens().await.len(), 6);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_is_killed_in_the_middle_of_anything_resumes_and_replays_nothing() {
+    for profile in profiles() {
+        let mut world = World::new(1).await;
+        let bmc = world.add("bmc", profile);
+        fans_fail(&bmc, 300, SECOND).await;
+        for life in 0..10 {
+            bmc.set_latency(Duration::from_millis(300));
+            world.start();
+            // Sooner or later: in the middle of the look-up, of the first page, of the stream.
+            world.pass(Duration::from_millis(700) * life).await;
+            world.kill();
+            fans_fail(&bmc, 3, SECOND).await;
+        }
+        world.start();
+        world.pass(HOUR).await;
+        assert_eq!(world.tokens().await.len(), 330);
+        world.assert_nothing_lost_nothing_twice().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_longer_than_the_journals_groups_is_read_whole_and_once() {
     for profile in profiles() {
         let mut world = World::new(1).await;

@@ -3,7 +3,7 @@
 //! It promises the errors that real sockets give: refused, broken off, or no answer at all. Deadlines are the client's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Wire(Arc<Mutex<Hosts>>);
 struct Hosts {
     bmcs: BTreeMap<String, Arc<Bmc>>,
     panics_left: BTreeMap<String, u32>,
+    choke_on_resume: BTreeSet<String>,
 }
 
 impl Wire {
@@ -39,6 +40,11 @@ impl Wire {
         self.lock().panics_left.insert(host.to_owned(), requests);
     }
 
+    /// This host sends what was missed before the head of its answer to `Last-Event-ID`, which is no HTTP (T61).
+    pub(crate) fn choke_on_resume(&self, host: &str) {
+        self.lock().choke_on_resume.insert(host.to_owned());
+    }
+
     fn bmc(&self, host: &str) -> Option<Arc<Bmc>> {
         let mut hosts = self.lock();
         if let Some(left) = hosts.panics_left.get_mut(host).filter(|left| **left > 0) {
@@ -54,6 +60,9 @@ impl Wire {
         let Some(bmc) = self.bmc(&host) else {
             return Err(TransportError::Dns("no such host".into()));
         };
+        if request.headers().contains_key("last-event-id") && self.lock().choke_on_resume.contains(&host) {
+            return Err(TransportError::Exchange("an answer that does not begin with HTTP".into()));
+        }
         match bmc.handle(request).await {
             Ok(response) => Ok(response),
             Err(refused @ Refused::Connection) => Err(TransportError::Connect(refused.into())),

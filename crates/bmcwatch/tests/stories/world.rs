@@ -14,7 +14,7 @@ use collect::{
     Board, Dependencies, Desired, Discovery, EndpointSpec, EndpointView, History, LogSettings, Reload,
 };
 use journal::{Journal, Location, Position, ReadLimit, Retention};
-use model::{Clock, Endpoint, EndpointId, Record, Secret, codec};
+use model::{Clock, Endpoint, EndpointId, Kind, Record, Secret, codec};
 use redfish::{AuthMode, ClientConfig, Login, Trust};
 use sim::{Bmc, BmcConfig, Logged, Profile, Severity};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
@@ -165,6 +165,11 @@ impl World {
         begun.elapsed()
     }
 
+    /// Ends the daemon as `kill -9` does: nothing is finished and nobody is told.
+    pub(crate) fn kill(&mut self) {
+        drop(self.running.take().expect("the daemon runs"));
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the daemon runs")
     }
@@ -258,7 +263,15 @@ impl World {
         }
     }
 
-    /// What stands in a log and on no stream, or came on a stream, is in the journal once, and nothing else is.
+    /// What bmcwatch itself told: gaps and clears, in order.
+    pub(crate) async fn gaps(&self) -> Vec<Record> {
+        let mut records = self.records().await;
+        records.retain(|record| matches!(record.kind, Kind::Gap | Kind::Cleared));
+        records
+    }
+
+    /// What stands in a log and on no stream, or came on a stream, is in the journal once, and nothing else is. What
+    /// bmcwatch tells of itself and of changes in place is no happening of the BMC.
     pub(crate) async fn assert_nothing_lost_nothing_twice(&self) {
         // What was pushed just now is on its way.
         self.pass(SECOND).await;
@@ -270,8 +283,14 @@ impl World {
             if !uids.insert(record.uid.to_bytes()) {
                 wrong.push(format!("uid {:?} twice", record.uid));
             }
-            times.entry(token(&record)).or_default().push(told);
+            if is_happening(&record) {
+                times.entry(token(&record)).or_default().push(told);
+            }
         }
+        let nameless = self.gaps().await.into_iter().filter(|gap| gap.facts.message.is_empty());
+        wrong.extend(
+            nameless.map(|gap| format!("a {} at {} that says nothing", gap.kind.as_str(), gap.observed_at)),
+        );
         for bmc in self.bmcs.values() {
             for logged in bmc.truth() {
                 let told = times.remove(&logged.token).unwrap_or_default();
@@ -293,9 +312,9 @@ impl World {
         assert!(wrong.is_empty(), "seed {}: {} wrong: {}", self.seed, wrong.len(), wrong[..shown].join("\n"));
     }
 
-    /// The tokens in the journal, in order.
+    /// The tokens of the happenings in the journal, in order.
     pub(crate) async fn tokens(&self) -> Vec<String> {
-        self.records().await.iter().map(token).collect()
+        self.records().await.iter().filter(|record| is_happening(record)).map(token).collect()
     }
 
     /// The words for how each record of the journal came, with how many came so: `entry by backfill`.
@@ -314,9 +333,17 @@ impl Drop for World {
     }
 }
 
-/// The token that a simulated BMC put into what became this record.
+/// Whether a record tells of something that the BMC said for the first time.
+pub(crate) fn is_happening(record: &Record) -> bool {
+    matches!(record.kind, Kind::Entry | Kind::Event)
+}
+
+/// The token that a simulated BMC put into what became this record: `[token]` at the end of the message, or the last
+/// argument where there is no such message.
 pub(crate) fn token(record: &Record) -> String {
-    record.facts.message_args.last().cloned().unwrap_or_default()
+    let told = record.facts.message.strip_suffix(']').and_then(|message| message.rsplit_once('['));
+    let last = || record.facts.message_args.last().cloned().unwrap_or_default();
+    told.map_or_else(last, |(_, token)| token.to_owned())
 }
 
 pub(crate) fn id(name: &str) -> EndpointId {

@@ -42,6 +42,7 @@ impl Client {
         let document = json::object(&answer.body).map_err(|why| ask.error(answer.not_json(&why)))?;
         let root = ServiceRoot::decode(&document);
         self.remember_sessions(&root);
+        self.remember_registries(&root);
         Ok(root)
     }
 

@@ -1,4 +1,4 @@
-//! The walk over Systems, Managers and Chassis to the log services. Only links are followed.
+//! The walk over Systems, Managers, Chassis and a few odd parents to the log services. Only links are followed.
 
 use std::collections::HashSet;
 
@@ -23,6 +23,8 @@ struct Walk {
     /// Paths met, in lower case: some BMCs spell one path in two ways (T20).
     met: HashSet<String>,
     found: Vec<LogService>,
+    /// UUID of the first manager that has one.
+    manager: Option<String>,
     problems: Vec<RequestError>,
     broken_answers: usize,
 }
@@ -63,7 +65,11 @@ impl Client {
         let mut unread = 0;
         for link in &parents {
             match self.members(&mut walk, "/redfish/v1/", link).await {
-                Ok(members) => self.walk_parents(&mut walk, members).await?,
+                Ok(members) => {
+                    let role =
+                        if Some(*link) == root.managers.as_ref() { Role::Manager } else { Role::Other };
+                    self.walk_parents(&mut walk, members, role).await?;
+                }
                 Err(error) => {
                     unread += 1;
                     walk.note(error)?;
@@ -73,18 +79,41 @@ impl Client {
         if unread == parents.len() && !walk.problems.is_empty() {
             return Err(walk.problems.remove(0));
         }
+        for link in &root.odd_parents {
+            if let Ok(path) = self.path_of(Operation::Logs, "/redfish/v1/", link) {
+                let parent = Found { path, inline: None };
+                self.walk_parents(&mut walk, vec![parent], Role::Odd).await?;
+            }
+        }
         walk.found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(LogServices { found: walk.found, problems: walk.problems })
+        let machine = root.uuid.clone().or(walk.manager);
+        Ok(LogServices { found: walk.found, machine, problems: walk.problems })
     }
 
-    /// Systems, managers or chassis.
-    async fn walk_parents(&self, walk: &mut Walk, parents: Vec<Found>) -> Result<(), RequestError> {
+    /// One log service, read again.
+    pub(super) async fn read_log_service(&self, log: &LogService) -> Result<LogService, RequestError> {
+        let (document, path) = self.document(Operation::Logs, log.path.clone()).await?;
+        LogService::decode(&log.path, &document, self.clock.now()).ok_or_else(|| {
+            let kind = RequestErrorKind::Decode("it has no entries any more".to_owned());
+            request_error(Operation::Logs, &path, kind)
+        })
+    }
+
+    /// Systems, managers, chassis, or an odd parent.
+    async fn walk_parents(
+        &self,
+        walk: &mut Walk,
+        parents: Vec<Found>,
+        role: Role,
+    ) -> Result<(), RequestError> {
         for parent in parents {
             if !walk.is_new(&parent.path) {
                 continue;
             }
-            let logs = match self.logs_of(walk, &parent).await {
+            let logs = match self.logs_of(walk, &parent, role).await {
                 Ok(logs) => logs,
+                // It was not known to have logs, and licences hide telemetry.
+                Err(error) if role == Role::Odd && is_answer(&error) => continue,
                 Err(error) => {
                     walk.note(error)?;
                     continue;
@@ -98,8 +127,11 @@ impl Client {
     }
 
     /// The members of a parent's `LogServices`; none when it has no such link.
-    async fn logs_of(&self, walk: &mut Walk, parent: &Found) -> Result<Vec<Found>, RequestError> {
+    async fn logs_of(&self, walk: &mut Walk, parent: &Found, role: Role) -> Result<Vec<Found>, RequestError> {
         let (document, path) = self.document(Operation::Logs, parent.path.clone()).await?;
+        if role == Role::Manager && walk.manager.is_none() {
+            walk.manager = json::uuid(&document);
+        }
         match json::link_at(&document, "LogServices") {
             Some(link) => self.members(walk, &path, &link).await,
             None => Ok(Vec::new()),
@@ -118,7 +150,9 @@ impl Client {
             None => self.document(Operation::Logs, log.path.clone()).await,
         };
         match read {
-            Ok((document, _)) => walk.found.extend(LogService::decode(&log.path, &document)),
+            Ok((document, _)) => {
+                walk.found.extend(LogService::decode(&log.path, &document, self.clock.now()));
+            }
             Err(error) => walk.note(error)?,
         }
         Ok(())
@@ -161,6 +195,22 @@ impl Client {
 fn beyond(path: &str, found: usize, limit: usize) -> RequestError {
     let kind = RequestErrorKind::Decode(format!("{found} members, more than the {limit} we read"));
     request_error(Operation::Logs, path, kind)
+}
+
+/// Whether the BMC answered, though not with what was asked for.
+fn is_answer(error: &RequestError) -> bool {
+    matches!(error.kind, RequestErrorKind::Status { .. } | RequestErrorKind::Decode(_))
+}
+
+/// What a parent of logs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A manager: it may name the machine.
+    Manager,
+    /// A system or a chassis.
+    Other,
+    /// Something else, which may have no logs at all.
+    Odd,
 }
 
 /// A member of a collection.

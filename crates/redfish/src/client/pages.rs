@@ -10,7 +10,7 @@ use crate::{
     LogService, Operation, Page, PageLink, RequestError, RequestErrorKind,
     address::LinkError,
     log_entry::{self, Member},
-    page::{Content, Slot},
+    page::{Content, LinkBy, Slot},
 };
 
 /// Members of one page that are read one by one (T31). At 0.3 s each this is ten minutes, beyond the usual poll interval.
@@ -29,21 +29,35 @@ impl Client {
         let content = Content::decode(&answer.body, &log.path).map_err(|why| wrong(answer.not_json(&why)))?;
         let next = match &content.next {
             Some(next) => self.next_of(&[&path, &answer.path], next).map_err(wrong)?,
-            None => None,
+            None => PageLink::by_count(&path, content.listed, content.count),
         };
         let linked = content.slots.iter().filter(|slot| matches!(slot, Slot::Link(_))).count();
         if linked > LINKED_MEMBERS_MAX {
             let why = format!("{linked} members are links, more than the {LINKED_MEMBERS_MAX} we follow");
             return Err(wrong(RequestErrorKind::Decode(why)));
         }
-        self.filled(log, &answer.path, content, next).await
+        let mut page = self.filled(log, &answer.path, content, next).await?;
+        self.reword(&mut page.entries).await;
+        Ok(page)
+    }
+
+    /// A further page. Where only the count said that there is one, a refusal says that there is none to be had (T26).
+    pub(super) async fn read_next(&self, log: &LogService, link: &PageLink) -> Result<Page, RequestError> {
+        let read = self.read_page(log, &link.path, Afterwards::KeepOpen).await;
+        let Err(error) = read else { return read };
+        let refused =
+            matches!(&error.kind, RequestErrorKind::Status { status: 400 | 404 | 405 | 500 | 501, .. });
+        match link.by {
+            LinkBy::Count(count) if refused => Ok(Page::empty(count)),
+            LinkBy::Count(_) | LinkBy::Bmc => Err(error),
+        }
     }
 
     /// Where the next page is; nowhere when the page links to itself (T28).
     fn next_of(&self, own: &[&str], next: &str) -> Result<Option<PageLink>, RequestErrorKind> {
         match self.address.resolve(own[own.len() - 1], next) {
             Ok(path) if own.contains(&path.as_str()) => Ok(None),
-            Ok(path) => Ok(Some(PageLink(path))),
+            Ok(path) => Ok(Some(PageLink { path, by: LinkBy::Bmc })),
             Err(LinkError::Foreign) => Err(super::exchange::foreign(next)),
             Err(LinkError::NotALink) => Err(RequestErrorKind::Decode("the next link is no URI".to_owned())),
         }

@@ -3,6 +3,7 @@
 //! Here are the double and the limits; sessions, logs and streams have files of their own.
 
 mod logs;
+mod registries;
 mod sessions;
 mod streams;
 
@@ -178,7 +179,10 @@ fn log(entries: &str) -> LogService {
         overwrite_policy: None,
         max_records: None,
         enabled: true,
-        date_time: None,
+        clock_offset: None,
+        latest: None,
+        keeping: crate::Keeping::UntilCleared,
+        overflows: false,
     }
 }
 

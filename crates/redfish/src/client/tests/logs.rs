@@ -48,6 +48,51 @@ async fn logs_are_found_by_links_each_once_and_a_broken_part_costs_only_itself()
 }
 
 #[tokio::test]
+async fn t37_logs_of_odd_parents_are_found_and_a_parent_without_any_is_no_problem() {
+    let bmc = Bmc::serving([
+        ("/redfish/v1/Systems", r#"{"Members":[]}"#),
+        ("/redfish/v1/Managers", r#"{"Members":[{"@odata.id":"/m"}]}"#),
+        ("/m", r#"{"UUID":"3ACC3025-eae6-52aa-aa5a-2a5052ce49bd"}"#),
+        ("/dre", r#"{"LogServices":{"@odata.id":"/dre/LogServices"}}"#),
+        ("/dre/LogServices", r#"{"Members":[{"@odata.id":"/dre/LogServices/ErrorLog"}]}"#),
+        (
+            "/dre/LogServices/ErrorLog",
+            r#"{"Id":"ErrorLog","DateTime":"2001-01-01T00:00:00Z","Entries":{"@odata.id":"/e"}}"#,
+        ),
+    ]);
+    let odd_parents = ["/telemetry", "/dre", "https://evil/logs"].map(str::to_owned).to_vec();
+    let client = bmc.client(AuthMode::Auto);
+    let logs = client.log_services(&ServiceRoot { odd_parents, ..root() }).await.unwrap();
+    assert_eq!(logs.found.len(), 1);
+    assert_eq!(logs.problems.len(), 0);
+    assert_eq!(logs.machine.as_deref(), Some("3acc3025-eae6-52aa-aa5a-2a5052ce49bd"), "the manager's");
+    assert!(logs.found[0].clock_offset.unwrap().num_days() < -9000);
+    let again = client.log_service(&logs.found[0]).await.unwrap();
+    assert_eq!((again.path, bmc.last().path), (logs.found[0].path.clone(), logs.found[0].path.clone()));
+    let uuid = Some("u".to_owned());
+    let logs = client.log_services(&ServiceRoot { uuid, ..root() }).await.unwrap();
+    assert_eq!(logs.machine.as_deref(), Some("u"), "the service's comes first");
+}
+
+#[tokio::test]
+async fn a_log_is_read_from_a_place_on() {
+    let bmc = Bmc::new(|_| json(r#"{"Members":[]}"#));
+    let client = bmc.client(AuthMode::None);
+    for (entries, skip, path) in [
+        ("/log", 7, "/log?$skip=7"),
+        ("/log/", 7, "/log/?$skip=7"),
+        ("/log?$top=50", 7, "/log?$top=50&$skip=7"),
+        ("/log?$skip=1&a=b", 7, "/log?a=b&$skip=7"),
+        ("/log?", 7, "/log?$skip=7"),
+        // T29: AMI answers 400 to a skip of nothing.
+        ("/log", 0, "/log"),
+    ] {
+        client.page_from(&log(entries), skip).await.unwrap();
+        assert_eq!(bmc.last().path, path);
+    }
+}
+
+#[tokio::test]
 async fn a_bmc_that_gives_no_collection_at_all_is_an_error() {
     let error = Bmc::serving([]).client(AuthMode::Auto).log_services(&root()).await.unwrap_err();
     assert!(matches!(error.kind, RequestErrorKind::Status { status: 404, .. }));
@@ -78,8 +123,9 @@ async fn the_next_page_is_found_under_each_of_its_names_and_never_elsewhere() {
         (r#""Members@odata.nextlink":"https://bmc/log?$skip=50""#, Ok(Some("/log?$skip=50"))),
         (r#""@odata.nextLink":{"@odata.id":"/log?$skip=50"}"#, Ok(Some("/log?$skip=50"))),
         (r#""@odata.nextLink":"/log""#, Ok(None)),
-        (r#""@odata.nextLink":null"#, Ok(None)),
-        (r#""@odata.nextLink":"""#, Ok(None)),
+        // The count says more (T26).
+        (r#""@odata.nextLink":null"#, Ok(Some("/log?$skip=1"))),
+        (r#""@odata.nextLink":"""#, Ok(Some("/log?$skip=1"))),
         (r#""@odata.nextLink":"https://evil/log?$skip=50""#, Err(())),
     ];
     for (field, expected) in cases {
@@ -89,7 +135,7 @@ async fn the_next_page_is_found_under_each_of_its_names_and_never_elsewhere() {
         let page = bmc.client(AuthMode::None).first_page(&log("/log")).await;
         match page {
             Ok(page) => {
-                assert_eq!(page.next, expected.unwrap().map(|path| PageLink(path.to_owned())), "{field}");
+                assert_eq!(page.next.as_ref().map(|next| next.path.as_str()), expected.unwrap(), "{field}");
                 assert_eq!((page.entries.len(), page.count), (1, Some(735)));
             }
             Err(error) => {
@@ -111,6 +157,24 @@ async fn a_further_page_that_is_refused_is_the_callers_to_judge() {
     let error = client.next_page(&log("/log"), &next).await.unwrap_err();
     assert!(matches!(error.kind, RequestErrorKind::Status { status: 400, .. }));
     assert_eq!(bmc.last().path, "/log?$skip=1");
+}
+
+#[tokio::test]
+async fn t26_a_place_that_only_the_count_told_of_is_empty_when_it_is_refused() {
+    for refusal in [400, 404, 405, 500, 501, 503] {
+        let bmc = Bmc::new(move |asked| match asked.path.as_str() {
+            "/log" => json(&format!(r#"{{"Members":[{ENTRY}],"Members@odata.count":9}}"#)),
+            _ => status(refusal),
+        });
+        let client = bmc.client(AuthMode::None);
+        let next = client.first_page(&log("/log")).await.unwrap().next.unwrap();
+        let page = client.next_page(&log("/log"), &next).await;
+        assert_eq!(bmc.last().path, "/log?$skip=1");
+        match page {
+            Ok(page) => assert_eq!((page.entries.len(), page.next, page.count), (0, None, Some(9))),
+            Err(_) => assert_eq!(refusal, 503, "it passes"),
+        }
+    }
 }
 
 #[tokio::test]
