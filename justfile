@@ -61,3 +61,7 @@ soak-kill:
 # 200 BMCs that refuse connections for five minutes: lines in the log, and the way back.
 soak-refuse:
     cargo bench -p bmcwatch --locked --bench soak -- refuse
+
+# Takes each protection against a trap out, in a scratch worktree, and sees its test fail: `just mutate t25` for one.
+mutate *args:
+    cargo bench --profile dev -p bmcwatch --locked --bench mutate -- {{args}}
