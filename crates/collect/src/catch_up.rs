@@ -71,7 +71,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Notes what a log must be asked again.
+    /// Notes that a log must be asked again, and when.
     pub(crate) fn ask_again(&mut self, ask: Option<Ask>) {
         let after = ask.map(Ask::after);
         self.again_after = [self.again_after, after].into_iter().flatten().min();
