@@ -5,17 +5,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use journal::ReadError;
 use model::Origin;
 use redfish::{LogService, RequestError, ServiceRoot};
 use tokio::time::Instant;
 
 use crate::{
-    Mode,
     collector::{Broken, Context},
     continuity::Ask,
-    downgrade::Reason,
-    ingest::{HAS_STREAMED, Witnesses},
     read_log::{Visit, Watched},
     recover::{Scope, may_pass, scope},
 };
@@ -133,11 +129,10 @@ pub(crate) async fn catch_up(
     occasion: Occasion,
 ) -> Result<Tally, Broken> {
     let mut tally = Tally::default();
-    let witnesses = witnesses(context).await?;
     let (count, machine) = (logs.services.len(), logs.machine.as_deref());
     for (index, log) in logs.services.iter_mut().enumerate() {
         let place = if index + 1 == count { Place::Last } else { Place::Before };
-        let visit = Visit { context, occasion, witnesses, place, machine };
+        let visit = Visit { context, occasion, place, machine };
         match visit.read(log, &mut tally).await {
             Ok(()) => tally.logs += 1,
             Err(Broken::Request(error)) if scope(&error) == Scope::Resource => {
@@ -157,16 +152,4 @@ pub(crate) enum Place {
     Before,
     /// Nothing is asked after it for a while, unless it has several pages.
     Last,
-}
-
-/// Whether what stands in this endpoint's logs may come on a stream too, or has: events that came before a downgrade
-/// still wait for their entries, whatever the mode is now.
-async fn witnesses(context: &Context) -> Result<Witnesses, ReadError> {
-    let streams = match (context.wish.mode(), context.registry().reason(context.id())) {
-        (Mode::Periodic, _) | (Mode::Auto, Some(Reason::SseNotAvailable(_))) => false,
-        (Mode::Sse, _) | (Mode::Auto, None | Some(Reason::ConnectFailures(_))) => true,
-    };
-    let has_streamed = || context.world.journal.mark(context.id().as_str(), HAS_STREAMED);
-    let both = streams || has_streamed().await?.is_some();
-    Ok(if both { Witnesses::LogAndStream } else { Witnesses::Log })
 }

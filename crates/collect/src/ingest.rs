@@ -17,10 +17,6 @@ use crate::{
     walk::{Named, News},
 };
 
-/// The mark of an endpoint whose events have come on a stream: they may still wait for their entries. Logs are marked by
-/// their paths, so this is no log's name.
-pub(crate) const HAS_STREAMED: &str = "has streamed";
-
 /// A thing that a BMC told, before it is known whether it is news.
 #[derive(Debug)]
 pub(crate) struct Offer {
@@ -42,21 +38,14 @@ pub(crate) struct LogName<'a> {
     pub(crate) generation: u32,
 }
 
-/// Whether a log's entries may also come on a stream. Where they cannot, remembering what ties them together would only
-/// fill the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Witnesses {
-    /// The log only.
-    Log,
-    /// The log and the event stream.
-    LogAndStream,
-}
-
 impl Offer {
     /// An entry of a log. Its name: endpoint, what its log belongs to, what the entry's identity was made of, and the count
     /// of those that say the same. The log itself is not in it: one event may stand in two logs of one system (T14), and a
     /// log may have another path with the next firmware (T76).
-    pub(crate) fn entry(log: &LogName<'_>, named: Named, witnesses: Witnesses) -> Self {
+    ///
+    /// What ties it to an event is remembered wherever it was read: a BMC that is polled today may have a stream with its
+    /// next firmware, or by the next change of the configuration, and send its log on it.
+    pub(crate) fn entry(log: &LogName<'_>, named: Named) -> Self {
         let Named { entry, occurrence, ids, news } = named;
         let identity = if ids == Ids::Places { entry.placeless } else { entry.identity };
         let generation = match identity.dating {
@@ -71,10 +60,10 @@ impl Offer {
             &identity.digest,
             &occurrence.to_le_bytes(),
         ]);
-        let twins = match (witnesses, news) {
-            (Witnesses::LogAndStream, News::Tell) => twins(&entry.twins, TwinSide::Log),
+        let twins = match news {
+            News::Tell => twins(&entry.twins, TwinSide::Log),
             // A log of half a million old entries would leave as many rows waiting for events that never come.
-            (Witnesses::LogAndStream, News::Note) | (Witnesses::Log, _) => Vec::new(),
+            News::Note => Vec::new(),
         };
         Self { uid, kind: Kind::Entry, facts: entry.facts, twins, news, when: When::Always }
     }
@@ -191,15 +180,10 @@ impl Ingest {
         let seen: Vec<(Severity, Option<f64>)> = offers.iter().map(|offer| offer.measure(now)).collect();
         let bookmark =
             bookmark.map(|(log, bookmark)| Mark { name: log.to_owned(), value: bookmark.encode() });
-        let first_of_stream = origin == Origin::Stream && !status.is_marked_streaming();
-        let streamed = first_of_stream.then(|| Mark { name: HAS_STREAMED.to_owned(), value: vec![1] });
-        let marks = bookmark.into_iter().chain(streamed).collect();
         let items = offers.into_iter().map(|offer| offer.into_item(endpoint, origin, now)).collect();
-        let batch = Batch { scope: endpoint.id.as_str().into(), items, marks };
+        let batch =
+            Batch { scope: endpoint.id.as_str().into(), items, marks: bookmark.into_iter().collect() };
         let appended = self.journal.append(batch).await?;
-        if first_of_stream {
-            status.mark_streaming();
-        }
 
         let mut told = Told::default();
         for (outcome, (severity, delay)) in appended.outcomes.iter().zip(seen) {

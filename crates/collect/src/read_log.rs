@@ -13,7 +13,7 @@ use crate::{
     catch_up::{Occasion, Place, Tally},
     collector::{Broken, Context},
     continuity::{self, Ask, Continuity, EMPTY_BELIEVED_AFTER, Reading, SECOND_READING_AFTER},
-    ingest::{LogName, Offer, Witnesses},
+    ingest::{LogName, Offer},
     notice::{self, Notice},
     walk::{self, Named, Next, Part, Start, Walk},
 };
@@ -78,7 +78,6 @@ impl Watched {
 pub(crate) struct Visit<'a> {
     pub(crate) context: &'a Context,
     pub(crate) occasion: Occasion,
-    pub(crate) witnesses: Witnesses,
     pub(crate) place: Place,
     /// UUID of the machine.
     pub(crate) machine: Option<&'a str>,
@@ -324,7 +323,7 @@ impl Visit<'_> {
         let mut offers = Vec::with_capacity(named.len());
         for named in named {
             let revision = named.entry.revision.filter(|_| reports_changes);
-            let entry = Offer::entry(&log, named, self.witnesses);
+            let entry = Offer::entry(&log, named);
             let changed = revision.map(|revision| Offer::changed(&entry, revision));
             offers.push(entry);
             offers.extend(changed);

@@ -77,8 +77,6 @@ pub(crate) struct Status {
     told_down: AtomicBool,
     /// The same for its credentials: the one login an hour that is tried and refused is no news.
     told_refused: AtomicBool,
-    /// The journal knows that events have come on a stream.
-    marked_streaming: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -113,7 +111,6 @@ impl Status {
             stream_items: AtomicU64::new(0),
             told_down: AtomicBool::new(false),
             told_refused: AtomicBool::new(false),
-            marked_streaming: AtomicBool::new(false),
             inner: Mutex::new(inner),
         }
     }
@@ -165,16 +162,6 @@ impl Status {
     pub(crate) fn comes_up(&self) -> bool {
         let refused = self.told_refused.swap(false, Relaxed);
         self.told_down.swap(false, Relaxed) || refused
-    }
-
-    /// Whether the journal has been told that events have come on a stream.
-    pub(crate) fn is_marked_streaming(&self) -> bool {
-        self.marked_streaming.load(Relaxed)
-    }
-
-    /// Notes that it has been told.
-    pub(crate) fn mark_streaming(&self) {
-        self.marked_streaming.store(true, Relaxed);
     }
 
     /// Notes a failure and its text.

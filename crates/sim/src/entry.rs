@@ -47,8 +47,9 @@ impl Log {
                 Count::Total => count,
                 Count::OfPage => members.len(),
             },
-            "Members": members,
         });
+        // Not inside the macro, which would copy every member.
+        page["Members"] = Value::Array(members);
         if end < count && !profile.next_link.is_empty() {
             page[profile.next_link] = json!(format!("{}?{}={end}", self.entries_path, profile.skip_key));
         }

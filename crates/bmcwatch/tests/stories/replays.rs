@@ -1,6 +1,7 @@
 //! What a BMC sends again, under old ids and new ones, in the middle of what it sends for the first time.
 
-use sim::{Bmc, Burst, Profile, ResendIds, Severity};
+use collect::Mode;
+use sim::{Bmc, Burst, EventServiceState, Profile, ResendIds, Severity};
 
 use crate::world::{HOUR, MINUTE, SECOND, World, fan_fails, fans_fail, is_happening};
 
@@ -157,6 +158,48 @@ async fn what_was_sent_before_a_restart_of_the_daemon_is_known_after_it() {
         bmc.resend_event(&fleeting.token, ResendIds::NewIds);
         world.pass(HOUR).await;
         assert_eq!(told(&world).await, 7);
+        world.assert_nothing_lost_nothing_twice().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_polled_before_an_endpoint_had_a_stream_is_known_when_its_stream_sends_it() {
+    for profile in streaming() {
+        let mut world = World::new(1).await;
+        let bmc = world.add("bmc", profile);
+        bmc.set_event_service(EventServiceState::Absent);
+        world.start();
+        world.until("bmc", "polling", MINUTE).await;
+        fans_fail(&bmc, 5, 10 * SECOND).await;
+        world.pass(10 * MINUTE).await;
+        assert_eq!(told(&world).await, 5);
+        bmc.set_event_service(EventServiceState::Enabled);
+        world.until("bmc", "streaming", HOUR).await;
+        bmc.resend_log(0);
+        world.pass(2 * MINUTE).await;
+        let newest = bmc.truth().last().expect("fans failed").token.clone();
+        bmc.resend_event(&newest, ResendIds::NewIds);
+        world.pass(HOUR).await;
+        assert_eq!(told(&world).await, 5);
+        world.assert_nothing_lost_nothing_twice().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_polled_in_mode_periodic_is_known_when_another_mode_brings_a_stream() {
+    for profile in streaming() {
+        let mut world = World::new(1).await;
+        let bmc = world.add("bmc", profile);
+        world.spec("bmc").log_mode = Some(Mode::Periodic);
+        world.start();
+        fans_fail(&bmc, 5, 10 * SECOND).await;
+        world.pass(10 * MINUTE).await;
+        world.spec("bmc").log_mode = None;
+        world.reload();
+        world.until("bmc", "streaming", HOUR).await;
+        bmc.resend_log(0);
+        world.pass(HOUR).await;
+        assert_eq!(told(&world).await, 5);
         world.assert_nothing_lost_nothing_twice().await;
     }
 }
