@@ -5,10 +5,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     ops::AddAssign,
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
-use model::{Kind, Record};
+use model::{Kind, Origin, Record};
 use sim::{Bmc, Logged};
 
 use crate::{
@@ -60,7 +61,7 @@ impl fmt::Display for Sums {
         write!(
             f,
             "{} happened, {} told once, 0 lost, 0 twice, {} unread and covered by {} gaps and {} clears, {nothing_left} \
-             came and went in an empty log, {singly} deleted singly, {killed} pushed only and killed in flight, {} by a log and a stream with nothing in common, {} pushed to nobody, {} lines of the BMC's own gone, {} crashes",
+             came and went in a log that was empty or not read yet, {singly} deleted singly, {killed} pushed only and killed in flight, {} by a log and a stream with nothing in common, {} pushed to nobody, {} lines of the BMC's own gone, {} crashes",
             self.happened,
             self.told,
             self.covered,
@@ -78,6 +79,17 @@ impl fmt::Display for Sums {
 fn have_nothing_in_common(bmc: &Bmc, ways: &[String]) -> bool {
     let of = |kind: &str| ways.iter().filter(|way| way.starts_with(kind)).count();
     bmc.config().profile.vendor == "AMI" && of("entry") == 1 && of("event") == 1
+}
+
+/// When a log of an endpoint was first read.
+type FirstRead = BTreeMap<(String, String), DateTime<Utc>>;
+
+fn note_reading(first_read: &mut FirstRead, record: &Record) {
+    let Some(log) = record.facts.log_service.clone().filter(|_| record.source != Origin::Stream) else {
+        return;
+    };
+    let of_log = (record.endpoint.id.as_str().to_owned(), log);
+    first_read.entry(of_log).or_insert(record.observed_at);
 }
 
 /// The time within which a notice says that entries of a log may be missing.
@@ -107,6 +119,7 @@ impl Run {
         let mut wrong = Vec::new();
         let (mut uids, mut told, mut covers) =
             (BTreeSet::new(), BTreeMap::<String, Vec<String>>::new(), Vec::new());
+        let mut first_read = FirstRead::new();
         for record in self.world.records().await {
             if !uids.insert(record.uid.to_bytes()) {
                 wrong.push(format!("uid {:?} twice", record.uid));
@@ -116,6 +129,7 @@ impl Run {
                 Kind::Cleared => sums.cleared += 1,
                 Kind::Changed => wrong.push("nobody asked for changes".to_owned()),
                 Kind::Entry | Kind::Event => {
+                    note_reading(&mut first_read, &record);
                     let way =
                         format!("{} by {} at {}", record.kind.as_str(), record.source, record.observed_at);
                     told.entry(token(&record)).or_default().push(way);
@@ -127,10 +141,19 @@ impl Run {
         for (n, bmc) in self.bmcs.iter().enumerate() {
             let logs = 0..bmc.config().profile.logs.len();
             let held: BTreeSet<String> = logs.flat_map(|log| listed(bmc, log)).collect();
+            let mut told_of = BTreeSet::new();
             for logged in bmc.truth() {
                 sums.happened += 1;
                 let ways = told.remove(&logged.token).unwrap_or_default();
+                if !ways.is_empty() {
+                    told_of.extend(logged.log.clone());
+                }
                 match ways.len() {
+                    0 if self.went_before_the_first_reading(n, &logged, &told_of, &first_read)
+                        && !held.contains(&logged.token) =>
+                    {
+                        sums.excused[0] += 1;
+                    }
                     0 => self.missing(
                         (n, &logged, held.contains(&logged.token)),
                         &covers,
@@ -162,6 +185,22 @@ impl Run {
             wrong[..shown].join("\n")
         );
         sums
+    }
+
+    /// Whether it is older than all that was ever told of its log, and happened before that log was read for the first
+    /// time: a line that our own login wrote may have pushed it out of the ring.
+    fn went_before_the_first_reading(
+        &self,
+        n: usize,
+        logged: &Logged,
+        told_of: &BTreeSet<Arc<str>>,
+        first_read: &FirstRead,
+    ) -> bool {
+        let (Some(happened), Some(log)) = (self.happened.get(&logged.token), &logged.log) else {
+            return false;
+        };
+        let first = first_read.get(&(self.bmcs[n].name().to_owned(), log.to_string()));
+        !told_of.contains(log) && first.is_some_and(|first| happened.at < *first)
     }
 
     /// Why something is not in the journal.
