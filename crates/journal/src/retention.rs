@@ -55,7 +55,7 @@ pub(crate) fn prune(
     now_ms: i64,
 ) -> rusqlite::Result<Slice> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let doomed = doomed(&oldest(&transaction)?, totals.bytes, retention, now_ms);
+    let doomed = oldest_doomed(&transaction, totals.bytes, retention, now_ms)?;
     if let Some(last) = doomed.last {
         let delivered = slowest_reader(&transaction)?.map_or(last, |slowest| slowest.min(last));
         let count = |up_to: Position| -> rusqlite::Result<u64> {
@@ -101,10 +101,16 @@ struct Doomed {
 
 /// Of the oldest records, in order, those that must go: up to the first that is young enough while the size fits.
 /// A clock that ran ahead for a while so keeps records longer; the size still holds.
-fn doomed(oldest: &[Old], stored_bytes: u64, retention: Retention, now_ms: i64) -> Doomed {
+fn doomed(
+    oldest: impl Iterator<Item = rusqlite::Result<Old>>,
+    stored_bytes: u64,
+    retention: Retention,
+    now_ms: i64,
+) -> rusqlite::Result<Doomed> {
     let born_before = now_ms.saturating_sub(millis(retention.max_age));
     let mut doomed = Doomed::default();
     for old in oldest {
+        let old = old?;
         let left = stored_bytes.saturating_sub(doomed.bytes);
         if old.at_ms >= born_before && left <= retention.max_size {
             break;
@@ -113,10 +119,16 @@ fn doomed(oldest: &[Old], stored_bytes: u64, retention: Retention, now_ms: i64) 
         doomed.records += 1;
         doomed.bytes += old.bytes;
     }
-    doomed
+    Ok(doomed)
 }
 
-fn oldest(connection: &Connection) -> rusqlite::Result<Vec<Old>> {
+/// Reads no further than the first record that stays.
+fn oldest_doomed(
+    connection: &Connection,
+    stored_bytes: u64,
+    retention: Retention,
+    now_ms: i64,
+) -> rusqlite::Result<Doomed> {
     let mut query = connection
         .prepare_cached("SELECT position, at_ms, length(bytes) FROM record ORDER BY position LIMIT ?1")?;
     let rows = query.query_map([SLICE_ROWS], |row| {
@@ -126,7 +138,7 @@ fn oldest(connection: &Connection) -> rusqlite::Result<Vec<Old>> {
             bytes: row.get::<_, i64>(2)?.cast_unsigned(),
         })
     })?;
-    rows.collect()
+    doomed(rows, stored_bytes, retention, now_ms)
 }
 
 fn slowest_reader(connection: &Connection) -> rusqlite::Result<Option<Position>> {
@@ -162,9 +174,9 @@ mod tests {
     /// Ten records of 10 bytes, positions 1 to 10, appended at the given times; the last position that goes.
     fn check(at_ms: [i64; 10], max_age_ms: u64, max_size: u64, expected: Option<Position>) {
         let old = |(at_ms, position)| Old { position, at_ms, bytes: 10 };
-        let oldest: Vec<_> = at_ms.into_iter().zip(1..).map(old).collect();
+        let oldest = at_ms.into_iter().zip(1..).map(old).map(Ok);
         let retention = Retention { max_age: Duration::from_millis(max_age_ms), max_size };
-        let found = doomed(&oldest, 100, retention, 100);
+        let found = doomed(oldest, 100, retention, 100).unwrap();
         assert_eq!(found.last, expected);
         assert_eq!((found.records, found.bytes), (expected.unwrap_or(0), expected.unwrap_or(0) * 10));
     }
