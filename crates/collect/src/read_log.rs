@@ -114,10 +114,10 @@ impl Visit<'_> {
         for restarts in 0..=RESTARTS_MAX {
             let walk = Walk::new(before.clone(), Part::Whole, start);
             let walk = if restarts == RESTARTS_MAX { walk.for_the_last_time() } else { walk };
-            let page = self.first_page(&log.service).await?;
-            if walk.is_unchanged(&page) {
+            let changed = self.first_page(&log.service, walk.known_digest()).await?;
+            let Some(page) = changed.filter(|page| !walk.is_unchanged(page)) else {
                 return self.unchanged(&log.service, before).await;
-            }
+            };
             if self.walk(log, walk, (before.unwrap_or_default(), page), tally).await? == Read::Done {
                 return Ok(());
             }
@@ -138,10 +138,11 @@ impl Visit<'_> {
         Ok(stored.as_deref().and_then(LogBookmark::decode))
     }
 
-    async fn first_page(&self, log: &LogService) -> Result<Page, RequestError> {
+    /// The first page, unless it is the one that has this digest.
+    async fn first_page(&self, log: &LogService, known: Option<u64>) -> Result<Option<Page>, RequestError> {
         match self.place {
-            Place::Before => self.context.client.first_page(log).await,
-            Place::Last => self.context.client.first_page_and_close(log).await,
+            Place::Before => self.context.client.changed_first_page(log, known).await,
+            Place::Last => self.context.client.changed_first_page_and_close(log, known).await,
         }
     }
 

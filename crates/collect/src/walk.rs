@@ -170,10 +170,14 @@ impl Walk {
         self.motion == Motion::Seen
     }
 
-    /// Whether the whole log came in one page that is byte for byte what it was.
+    /// The digest of the only page of the log, when there was but one: a page that has it now holds nothing new.
+    pub(crate) fn known_digest(&self) -> Option<u64> {
+        self.before.body_digest.filter(|_| self.before.doubted_since_ms.is_none())
+    }
+
+    /// Whether the whole log came in one page that holds what it held.
     pub(crate) fn is_unchanged(&self, page: &Page) -> bool {
-        let undoubted = self.before.doubted_since_ms.is_none();
-        undoubted && page.next.is_none() && self.before.body_digest == Some(page.digest)
+        page.next.is_none() && self.known_digest() == Some(page.digest)
     }
 
     /// Whether this page holds the newest entry of the bookmark, so that a reading may begin with it.

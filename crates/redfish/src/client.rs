@@ -148,10 +148,24 @@ impl Client {
         Box::pin(self.read_page(log, &log.entries, Afterwards::KeepOpen)).await
     }
 
+    /// The same, but nothing where the page is byte for byte the one whose digest was `known`: it is not even decoded, which
+    /// is most of what a quiet log costs.
+    pub async fn changed_first_page(
+        &self,
+        log: &LogService,
+        known: Option<u64>,
+    ) -> Result<Option<Page>, RequestError> {
+        Box::pin(self.read_changed_page(log, known, Afterwards::KeepOpen)).await
+    }
+
     /// The same for what is probably the last request for a while: the connection is not kept for a next one. A BMC has few
     /// connections, and with thousands of BMCs idle ones are most of our memory.
-    pub async fn first_page_and_close(&self, log: &LogService) -> Result<Page, RequestError> {
-        Box::pin(self.read_page(log, &log.entries, Afterwards::Close)).await
+    pub async fn changed_first_page_and_close(
+        &self,
+        log: &LogService,
+        known: Option<u64>,
+    ) -> Result<Option<Page>, RequestError> {
+        Box::pin(self.read_changed_page(log, known, Afterwards::Close)).await
     }
 
     /// Reads a log from its entry number `skip` on (`$skip`). Some BMCs ignore that and send the whole log, some refuse it

@@ -16,6 +16,9 @@ use crate::{
 /// Members of one page; the largest seen has 1,735.
 const MEMBERS_MAX: usize = 10_000;
 
+/// Stands in the digest for a member that is a link.
+const LINK_MARK: &[u8] = b"link";
+
 /// Where a page is: a next link that passed the guards (same origin, not the page's own), or the place from which on the
 /// count says that there is more. The caller keeps those it has followed in one walk, for BMCs whose links run in a circle
 /// (T28).
@@ -100,6 +103,10 @@ pub(crate) enum Slot {
 pub(crate) struct PageDigest(Sha256);
 
 impl PageDigest {
+    pub(crate) fn new(body: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(body))
+    }
+
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -142,14 +149,18 @@ impl Content {
             next: next_link(&fields),
             listed: members.len(),
             count: field(&fields, "Members@odata.count").and_then(|count| json::number(&value(count))),
-            digest: PageDigest(Sha256::new_with_prefix(body)),
+            digest: PageDigest::new(body),
             rejected: 0,
             empty_slots: 0,
         };
         for member in members {
             match log_entry::decode(member, service_path) {
                 Ok(Member::Entry(entry)) => content.slots.push(Slot::Entry(entry)),
-                Ok(Member::Link(link)) => content.slots.push(Slot::Link(link)),
+                Ok(Member::Link(link)) => {
+                    // So the body alone never has the digest of a page whose links must be followed.
+                    content.digest.add(LINK_MARK);
+                    content.slots.push(Slot::Link(link));
+                }
                 Ok(Member::EmptySlot) => content.empty_slots += 1,
                 Err(_) => content.rejected += 1,
             }

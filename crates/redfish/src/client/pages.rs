@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use super::{
     Client,
-    exchange::{Afterwards, Ask, request_error},
+    exchange::{Afterwards, Answer, Ask, request_error},
 };
 use crate::{
     LogService, Operation, Page, PageLink, RequestError, RequestErrorKind,
     address::LinkError,
     log_entry::{self, Member},
-    page::{Content, LinkBy, Slot},
+    page::{Content, LinkBy, PageDigest, Slot},
 };
 
 /// Members of one page that are read one by one (T31). At 0.3 s each this is ten minutes, beyond the usual poll interval.
@@ -25,6 +25,24 @@ impl Client {
     ) -> Result<Page, RequestError> {
         let path = self.path_of(Operation::Logs, &log.path, link)?;
         let answer = self.ask(Ask::get(Operation::Logs, path.clone()).and_then(afterwards)).await?;
+        self.page_of(log, path, answer).await
+    }
+
+    pub(super) async fn read_changed_page(
+        &self,
+        log: &LogService,
+        known: Option<u64>,
+        afterwards: Afterwards,
+    ) -> Result<Option<Page>, RequestError> {
+        let path = self.path_of(Operation::Logs, &log.path, &log.entries)?;
+        let answer = self.ask(Ask::get(Operation::Logs, path.clone()).and_then(afterwards)).await?;
+        if known.is_some_and(|known| known == PageDigest::new(&answer.body).finish()) {
+            return Ok(None);
+        }
+        self.page_of(log, path, answer).await.map(Some)
+    }
+
+    async fn page_of(&self, log: &LogService, path: String, answer: Answer) -> Result<Page, RequestError> {
         let wrong = |kind| request_error(Operation::Logs, &path, kind);
         let content = Content::decode(&answer.body, &log.path).map_err(|why| wrong(answer.not_json(&why)))?;
         let next = match &content.next {

@@ -224,6 +224,35 @@ async fn the_digest_tells_when_an_entry_behind_a_link_changed() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_known_is_not_decoded_and_one_whose_members_are_links_is_always_read() {
+    let asked = async |body: &'static str, member: &'static str| {
+        let bmc = Bmc::new(move |asked| match asked.path.as_str() {
+            "/log" => json(body),
+            _ => json(&ENTRY.replace("Fan 1 is slow", member)),
+        });
+        bmc.client(AuthMode::None)
+    };
+    let whole = r#"{"Members":[{"Id":"1","Message":"Fan 1 is slow"}]}"#;
+    let log = log("/log");
+    let known = asked(whole, "").await.first_page(&log).await.unwrap().digest;
+    assert!(asked(whole, "").await.changed_first_page(&log, Some(known)).await.unwrap().is_none());
+    assert!(asked(whole, "").await.changed_first_page(&log, None).await.unwrap().is_some());
+    assert!(asked(whole, "").await.changed_first_page(&log, Some(known + 1)).await.unwrap().is_some());
+
+    // None of its members could be read then; now they can.
+    let links = r#"{"Members":[{"@odata.id":"http://elsewhere/log/1"},{"@odata.id":"/log/1"}]}"#;
+    for member in ["a", "b"] {
+        let known = asked(links, "a").await.first_page(&log).await.unwrap().digest;
+        let page = asked(links, member).await.changed_first_page(&log, Some(known)).await.unwrap();
+        let page = page.expect("a page of links is read");
+        assert_eq!(page.digest == known, member == "a");
+    }
+    let unread = r#"{"Members":[{"@odata.id":"http://elsewhere/log/1"}]}"#;
+    let known = asked(unread, "").await.first_page(&log).await.unwrap().digest;
+    assert!(asked(unread, "").await.changed_first_page(&log, Some(known)).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_member_that_cannot_be_read_costs_only_itself() {
     let bmc = Bmc::new(|_| json(&format!(r#"{{"Members":[7,{ENTRY},null]}}"#)));
     let page = bmc.client(AuthMode::None).first_page(&log("/log")).await.unwrap();
