@@ -1,27 +1,35 @@
 //! The admin HTTP server: health, metrics, reload, and the state of endpoints and sinks as JSON.
 //!
-//! It is bound early, so that its address is known, and served late. Nothing it answers touches a BMC.
-//! Not here: TLS and authentication (it is on loopback unless the operator decides otherwise), the records themselves.
+//! It is bound early, so that its address is known, and served late. Nothing it answers touches a BMC, and nothing is
+//! answered, but for probes, that the guard has not passed. Not here: the records themselves.
 
+mod browser;
+pub(crate) mod certificate;
 mod endpoints;
+mod guard;
 mod health;
 mod landing;
+pub(crate) mod login;
 mod problem;
 mod reload;
 mod server;
 mod sinks;
+mod window;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use certificate::{Certificate, TlsError};
 use collect::Board;
+use guard::Guard;
 use problem::Problem;
+use server::Serving;
 use sink::SinkStatus;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -29,10 +37,10 @@ use tokio_util::sync::CancellationToken;
 pub use health::Readiness;
 pub use reload::{Reload, ReloadHandle, ReloadOutcome};
 
-use crate::metrics::{Page, PageError};
-
-/// No request to us needs a body, and none is read; this is for the handler that will be the first to read one.
-const BODY_BYTES_MAX: usize = 64 << 10;
+use crate::{
+    config::AdminConfig,
+    metrics::{Page, PageError, Refusals},
+};
 
 /// What the handlers read. Cheap to clone.
 #[derive(Clone)]
@@ -51,29 +59,40 @@ pub struct AdminState {
 
 /// The listener cannot be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("listen on {address} for admin requests")]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why.
-    #[source]
-    pub source: std::io::Error,
+pub enum BindError {
+    /// The address is not to be had.
+    #[error("listen on {address} for admin requests")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificate cannot be used any more since the config was checked.
+    #[error("use the files of [admin.tls]")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A bound listener; connections wait in the kernel until it is served.
-#[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    certificate: Option<Certificate>,
+    guard: Guard,
+    refusals: Refusals,
 }
 
 impl Admin {
-    /// Binds the address. Port 0 takes a free port.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let fail = |source| BindError { address, source };
+    /// Binds the address and reads the certificate. Port 0 takes a free port.
+    pub async fn bind(config: &AdminConfig, refusals: Refusals) -> Result<Self, BindError> {
+        let failed = |error: TlsError| BindError::Tls(error.into());
+        let certificate = config.tls.clone().map(Certificate::load).transpose().map_err(failed)?;
+        let address = config.listen;
+        let fail = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Self { listener, address })
+        let guard = Guard::new(config, refusals.clone());
+        Ok(Self { listener, address, certificate, guard, refusals })
     }
 
     /// Where it listens.
@@ -83,11 +102,20 @@ impl Admin {
 
     /// Answers requests until `stop`, finishes those that run within a few seconds, and returns.
     pub async fn serve(self, state: AdminState, stop: CancellationToken) {
-        server::serve(self.listener, router(state), stop).await;
+        let tls = self.certificate.as_ref().map(Certificate::current);
+        let router = router(state, Arc::new(self.guard));
+        let serving = Serving { router, tls, refusals: self.refusals, stop: stop.clone() };
+        let served = server::serve(self.listener, serving);
+        match self.certificate {
+            Some(certificate) => {
+                tokio::join!(served, certificate.follow(stop));
+            }
+            None => served.await,
+        }
     }
 }
 
-fn router(state: AdminState) -> Router {
+fn router(state: AdminState, guard: Arc<Guard>) -> Router {
     let reload = post(reload::post).put(reload::post);
     Router::new()
         .route("/", get(landing::get))
@@ -103,7 +131,7 @@ fn router(state: AdminState) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(guard, guard::pass))
         .with_state(state)
 }
 

@@ -104,7 +104,7 @@ impl App {
         let Parts { network, clock, seed, journal: location, load, levels } = parts;
         let metrics = Metrics::new(&config.metrics.prefix)?;
         let (journal, writer) = open_journal(&config, location, &clock).await?;
-        let admin = Admin::bind(config.admin.listen).await?;
+        let admin = Admin::bind(&config.admin, metrics.refusals()).await?;
 
         let desired = Arc::new(config.desired());
         let (wish, wishes) = watch::channel(collect::Reload { desired, revision: 0 });

@@ -10,7 +10,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use sim::Profile;
 
-use crate::config::{Environment, PATH_DEFAULT};
+use crate::{
+    admin_client::Access,
+    config::{Environment, PATH_DEFAULT},
+};
 pub use check::{check_config, config_show};
 
 /// Exit code of a command that failed.
@@ -87,12 +90,13 @@ Examples:
     Config(ConfigCommand),
     /// What the running daemon says of each endpoint
     ///
-    /// Asks the admin listener that the config file names.
+    /// Asks the admin listener that the config file names; over TLS, believes the certificate that the file names.
     #[command(after_help = "\
 Examples:
   bmcwatch endpoints
-  bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml")]
-    Endpoints,
+  bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml
+  bmcwatch endpoints --username ada --password-file ~/.bmcwatch-password")]
+    Endpoints(Access),
 }
 
 /// `bmcwatch config ...`

@@ -3,6 +3,7 @@
 //! Loading is the same at start and at reload. Only this module reads the environment and files of secrets. Not here:
 //! what the settings do, and the defaults of the log section (crate `collect` has them).
 
+mod admin;
 mod collectors;
 mod credentials;
 mod endpoints;
@@ -27,12 +28,14 @@ use std::{
 use collect::{Desired, EndpointSpec, LogSettings, Share};
 use toml::de::DeTable;
 
+pub use admin::{AdminConfig, TlsConfig};
+pub(crate) use credentials::is_open_to_others;
 pub use credentials::{Credentials, PasswordSource};
 pub use endpoints::EndpointConfig;
 pub use environment::Environment;
 pub use problem::{EXIT_CONFIG, Place, Problem, Problems, Warning};
 pub use reference::reference;
-pub use service::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig};
+pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
 
 use problem::Refusal;
@@ -121,7 +124,7 @@ impl Config {
             logs: collectors::read(reader, &top),
             journal: service::journal(reader, &top),
             sinks: sinks::read(reader, &top),
-            admin: service::admin(reader, &top),
+            admin: admin::read(reader, &top),
             metrics: service::metrics(reader, &top),
             log: service::log(reader, &top),
         }
@@ -156,6 +159,13 @@ fn read_file(path: &Path) -> Result<String, Refusal> {
     }
     let bytes = fs::read(path).map_err(failed)?;
     String::from_utf8(bytes).map_err(|_| Refusal::new("is not UTF-8 text"))
+}
+
+/// The secret in a file that a command line names, under the rules of `password_file`.
+pub(crate) fn secret_file(path: &Path) -> Result<model::Secret, String> {
+    credentials::from_file(path, &Environment::of_process()).map_err(|refusal| {
+        [Some(refusal.text), refusal.hint].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    })
 }
 
 /// A path that is not empty.

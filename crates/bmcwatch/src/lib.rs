@@ -3,6 +3,7 @@
 //! Only this crate reads the environment, files of secrets and signals.
 
 pub mod admin;
+pub mod admin_client;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -26,6 +27,7 @@ use std::{
 
 use clap::Parser;
 
+use admin_client::AdminClient;
 use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE};
 use config::{Config, EXIT_CONFIG, Environment};
 
@@ -49,8 +51,15 @@ pub fn run_main() -> ExitCode {
         Command::Config(ConfigCommand::Show(show)) => {
             said(cli::config_show(&config, &show.secrets.environment(), &mut io::stdout(), &mut io::stderr()))
         }
-        Command::Run => with_config(&config, |config, path, warnings| run::run(path, config, warnings)),
-        Command::Endpoints => with_config(&config, |config, _, _| endpoints::show(config.admin.listen)),
+        Command::Run => with_config(&config, &Environment::of_process(), |config, path, warnings| {
+            run::run(path, config, warnings)
+        }),
+        // Whoever asks the daemon need not be able to read its secrets.
+        Command::Endpoints(access) => {
+            with_config(&config, &Environment::of_process().without_secrets(), async |config, _, _| {
+                endpoints::show(AdminClient::new(&config.admin, &access)?).await
+            })
+        }
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Simulate(simulate) => block_on(simulate::run(simulate)),
     };
@@ -72,12 +81,12 @@ fn said(done: io::Result<u8>) -> anyhow::Result<u8> {
 }
 
 /// Runs something that needs a config; one with problems is reported whole and nothing is started.
-fn with_config<'a, F, W>(path: &'a Path, work: F) -> anyhow::Result<u8>
+fn with_config<'a, F, W>(path: &'a Path, environment: &Environment, work: F) -> anyhow::Result<u8>
 where
     F: FnOnce(Config, &'a Path, Vec<config::Warning>) -> W,
     W: Future<Output = anyhow::Result<()>>,
 {
-    match Config::load(path, &Environment::of_process()) {
+    match Config::load(path, environment) {
         Ok((config, warnings)) => block_on(work(config, path, warnings)),
         Err(problems) => {
             drop(writeln!(io::stderr(), "{problems}"));

@@ -4,6 +4,7 @@
 //! Names stand in `docs/METRICS.md`; a test compares. Not here: HTTP (`admin`), the families of collectors and of the
 //! conversation with BMCs, which register themselves on [`Metrics::registry`].
 
+mod admin;
 mod endpoints;
 mod journal;
 mod sinks;
@@ -21,7 +22,10 @@ use sink::{SinkStatus, SinkView};
 use text::{Text, Type};
 use tokio::sync::Semaphore;
 
-pub use self::journal::Writable;
+pub use self::{
+    admin::{Refusals, Refused},
+    journal::Writable,
+};
 
 /// Two at once: Prometheus and its twin. More would only heap up pages of megabytes.
 const SCRAPES_MAX: usize = 2;
@@ -51,6 +55,7 @@ pub struct Metrics {
     reload_successful: IntGauge,
     reload_time: Gauge,
     config_hash: IntGauge,
+    refusals: Refusals,
 }
 
 impl Metrics {
@@ -77,12 +82,26 @@ impl Metrics {
         families.register(Box::new(reload_successful.clone()))?;
         families.register(Box::new(reload_time.clone()))?;
         families.register(Box::new(config_hash.clone()))?;
-        Ok(Self { prefix: prefix.to_owned(), families, process, reload_successful, reload_time, config_hash })
+        let refusals = Refusals::register(&families)?;
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            families,
+            process,
+            reload_successful,
+            reload_time,
+            config_hash,
+            refusals,
+        })
     }
 
     /// Where components register their process-wide families. It adds the prefix.
     pub fn registry(&self) -> &Registry {
         &self.families
+    }
+
+    /// Where the admin listener counts what it refuses.
+    pub fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 
     /// A configuration has been put into effect.

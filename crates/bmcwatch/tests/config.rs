@@ -245,6 +245,38 @@ fn what_works_and_should_be_looked_at_is_warned_about() {
 }
 
 #[test]
+fn an_admin_listener_that_others_reach_is_protected_or_said_to_be_open() {
+    let users = "basic_auth_users = { ada = \"unset\" }\n";
+    let tls = "[admin.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n";
+    let clients = format!("{tls}client_ca_file = \"a\"\n");
+    for (rules, warned) in [
+        ("allow_insecure = true\n".to_owned(), Some("neither TLS nor a login")),
+        (users.to_owned(), Some("passwords travel in clear")),
+        (tls.to_owned(), Some("no login is asked for")),
+        (format!("{users}{tls}"), None),
+        (clients, None),
+    ] {
+        let text = format!("{MINIMAL}[admin]\nlisten = \"0.0.0.0:9632\"\n{rules}");
+        let (_, warnings) =
+            Config::parse(Path::new("x"), &text, &environment(&[]).without_secrets()).unwrap();
+        let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.as_str()).collect();
+        assert!(texts.len() == usize::from(warned.is_some()), "{rules}: {texts:?}");
+        assert!(warned.is_none_or(|part| texts[0].contains(part)), "{rules}: {texts:?}");
+    }
+}
+
+#[test]
+fn hashes_are_never_shown_and_users_are() {
+    let hash = bcrypt::hash("s3cret", 4).unwrap();
+    let text = format!("[admin]\nbasic_auth_users = {{ ada = \"{hash}\", \"a b\" = \"{hash}\" }}\n");
+    let (config, _) = parse(&text).unwrap();
+    assert_eq!(config.admin.basic_auth_users["ada"].expose(), hash);
+    let seen = format!("{} {config:?}", config.show());
+    assert!(seen.contains("basic_auth_users = { \"a b\" = \"***\", ada = \"***\" }"), "{seen}");
+    assert!(!seen.contains(&hash[7..]), "{seen}");
+}
+
+#[test]
 fn the_environment_may_set_the_level_of_the_log() {
     let (config, _) =
         Config::parse(Path::new("x"), MINIMAL, &environment(&[("RUST_LOG", "warn,collect=trace")])).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-use bmcwatch::cli::Cli;
+use bmcwatch::{admin_client::Access, cli::Cli};
 use clap::{Command, CommandFactory, Parser};
 
 /// The help of a command and of every command below it.
@@ -46,9 +46,17 @@ fn run_is_the_default_and_the_config_path_may_stand_anywhere() {
         (&["bmcwatch"][..], "/etc/bmcwatch/bmcwatch.toml", Run),
         (&["bmcwatch", "--config", "x"], "x", Run),
         (&["bmcwatch", "run", "--config", "x"], "x", Run),
-        (&["bmcwatch", "--config", "x", "endpoints"], "x", Endpoints),
+        (&["bmcwatch", "--config", "x", "endpoints"], "x", Endpoints(Access::default())),
     ] {
         let (config, command) = Cli::try_parse_from(arguments).unwrap().asked();
         assert_eq!((config.as_path(), command), (Path::new(path), expected), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_login_at_the_daemon_is_given_whole_or_not_at_all() {
+    for half in [["--username", "ada"], ["--password-file", "x"], ["--cert-file", "x"], ["--key-file", "x"]] {
+        let asked = Cli::try_parse_from(["bmcwatch", "endpoints"].into_iter().chain(half));
+        assert_eq!(asked.unwrap_err().kind(), clap::error::ErrorKind::MissingRequiredArgument, "{half:?}");
     }
 }

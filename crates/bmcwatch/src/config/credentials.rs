@@ -138,7 +138,7 @@ fn from_variable(variable: &str, environment: &Environment) -> Result<Secret, Re
     }
 }
 
-fn from_file(written: &Path, environment: &Environment) -> Result<Secret, Refusal> {
+pub(super) fn from_file(written: &Path, environment: &Environment) -> Result<Secret, Refusal> {
     let directory = environment.credentials_directory();
     let path = match &directory {
         _ if written.is_absolute() => written.to_owned(),
@@ -171,9 +171,13 @@ fn from_file(written: &Path, environment: &Environment) -> Result<Secret, Refusa
     password(&path, text)
 }
 
+/// Whether a file of a secret has a mode that lets others read or change it.
+pub(crate) fn is_open_to_others(mode: u32, owner: u32) -> bool {
+    mode & if owner == 0 { 0o037 } else { 0o077 } != 0
+}
+
 fn check_mode(path: &Path, mode: u32, owner: u32) -> Result<(), Refusal> {
-    let forbidden = if owner == 0 { 0o037 } else { 0o077 };
-    if mode & forbidden == 0 {
+    if !is_open_to_others(mode, owner) {
         return Ok(());
     }
     Err(Refusal::new(format!("{} is open to others (mode {mode:04o})", path.display()))

@@ -345,19 +345,58 @@ pub(crate) static SINK: Section = Section {
 pub(crate) static ADMIN: Section = Section {
     name: "admin",
     form: Form::Table,
-    doc: "The listener for metrics, health, status and reload. It has neither TLS nor a login yet.",
+    doc: "The listener for metrics, health, status and reload. Probes (`/livez`, `/readyz`, `/-/healthy`, `/-/ready`) are answered to everybody, everything else as these keys say.",
     keys: &[
         key(
             "listen",
             "an address such as \"127.0.0.1:9632\"",
             "",
-            "IP address and port. Only a loopback address, unless `allow_insecure` is set.",
+            "IP address and port. Another address than loopback needs `[admin.tls]` or `basic_auth_users`, better both.",
+        ),
+        key(
+            "basic_auth_users",
+            LABELS,
+            "none: no login",
+            "User names and the bcrypt hashes of their passwords: `{ prometheus = \"$2y$10$...\" }`, as `htpasswd -nBC 10 prometheus` makes them. With users, every request but a probe needs a login. Without, a reload can be asked for only from the machine itself.",
+        ),
+        key(
+            "allowed_hosts",
+            "an array of strings",
+            "none",
+            "Names by which the listener may be called in URLs, beside IP addresses and `localhost`, while it has neither TLS nor a login: so a web page cannot lead an operator's browser here by a name of its own.",
         ),
         key(
             "allow_insecure",
             "true or false",
             "",
-            "Lets the listener take any address, and warns. Who reaches it sees all endpoints and their state and can ask for a reload, but sees no secret. For pods behind a NetworkPolicy.",
+            "Lets the listener take any address without TLS and without a login, and warns. Who reaches it sees all endpoints and their state, but no secret. For pods behind a NetworkPolicy.",
+        ),
+        key("tls", TABLE, "", ""),
+    ],
+};
+
+pub(crate) static ADMIN_TLS: Section = Section {
+    name: "admin.tls",
+    form: Form::Table,
+    doc: "TLS for the listener; without this table it speaks HTTP. The files are PEM and are read again within seconds when they change; files that cannot be used change nothing and are warned about.",
+    keys: &[
+        key(
+            "cert_file",
+            TEXT,
+            "required",
+            "The certificate, and behind it those that lead to its authority.",
+        ),
+        key(
+            "key_file",
+            TEXT,
+            "required",
+            "Its private key, unencrypted. Closed to others as a `password_file` is; a relative path is looked up in `$CREDENTIALS_DIRECTORY`.",
+        ),
+        key(
+            "client_ca_file",
+            TEXT,
+            "none",
+            "Authorities of clients. With them, every request but a probe needs a certificate that one of them has issued, beside the login where there are users.",
         ),
     ],
 };
@@ -390,7 +429,7 @@ pub(crate) static LOG: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static SECTIONS: [&Section; 14] = [
+pub(crate) static SECTIONS: [&Section; 15] = [
     &TOP,
     &ENDPOINT,
     &CREDENTIALS,
@@ -403,6 +442,7 @@ pub(crate) static SECTIONS: [&Section; 14] = [
     &JOURNAL,
     &SINK,
     &ADMIN,
+    &ADMIN_TLS,
     &METRICS,
     &LOG,
 ];

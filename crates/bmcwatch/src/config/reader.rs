@@ -210,24 +210,34 @@ impl<'a> Table<'a> {
         Some(items.filter_map(|(index, item)| self.item(reader, &format!("{name}[{index}]"), item)).collect())
     }
 
-    /// A table of strings.
+    /// A table of strings under label names.
     pub(crate) fn labels(&self, reader: &mut Reader<'_>, name: &str) -> Option<BTreeMap<String, String>> {
+        self.texts_by_name(reader, name, label_name)
+    }
+
+    /// A table of strings under names of the operator's choice that `check` accepts.
+    pub(crate) fn texts_by_name(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        check: impl Fn(&str) -> Result<(), Refusal>,
+    ) -> Option<BTreeMap<String, String>> {
         let value = self.value(name)?;
         let Some(entries) = value.get_ref().as_table() else {
             self.wrong_kind(reader, name, "a table of strings");
             return None;
         };
-        let mut labels = BTreeMap::new();
+        let mut texts = BTreeMap::new();
         for (key, item) in entries {
-            let label = key.get_ref().as_ref();
-            let path = format!("{name}.{label}");
-            if let Err(refusal) = label_name(label) {
+            let entry = key.get_ref().as_ref();
+            let path = format!("{name}.{entry}");
+            if let Err(refusal) = check(entry) {
                 reader.problem(format!("{}.{path}", self.path), key.span().start, refusal);
             } else if let Some(text) = self.item(reader, &path, item) {
-                labels.insert(label.to_owned(), text);
+                texts.insert(entry.to_owned(), text);
             }
         }
-        Some(labels)
+        Some(texts)
     }
 
     fn item(&self, reader: &mut Reader<'_>, path: &str, item: &Spanned<DeValue<'_>>) -> Option<String> {

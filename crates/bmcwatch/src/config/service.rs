@@ -1,6 +1,6 @@
-//! The small tables: `[journal]`, `[admin]`, `[metrics]` and `[log]`.
+//! The small tables: `[journal]`, `[metrics]` and `[log]`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     key, path,
@@ -28,21 +28,6 @@ impl Default for JournalConfig {
             max_age: Duration::from_hours(14 * 24),
             max_size: 10 << 30,
         }
-    }
-}
-
-/// `[admin]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminConfig {
-    /// Where the listener is; a loopback address unless `allow_insecure`.
-    pub listen: SocketAddr,
-    /// Whether it may be reached from other machines without TLS and login.
-    pub allow_insecure: bool,
-}
-
-impl Default for AdminConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9632)), allow_insecure: false }
     }
 }
 
@@ -100,37 +85,6 @@ pub(super) fn journal(reader: &mut Reader<'_>, top: &Table<'_>) -> JournalConfig
         max_age: table.read(reader, "max_age", quantity::duration).unwrap_or(default.max_age),
         max_size: table.read(reader, "max_size", quantity::size).unwrap_or(default.max_size),
     }
-}
-
-pub(super) fn admin(reader: &mut Reader<'_>, top: &Table<'_>) -> AdminConfig {
-    let table = top.table(reader, "admin", &key::ADMIN);
-    let default = AdminConfig::default();
-    let listen = table.read(reader, "listen", listen).unwrap_or(default.listen);
-    let allow_insecure = table.flag(reader, "allow_insecure").unwrap_or(default.allow_insecure);
-    if !listen.ip().is_loopback() {
-        let text = format!(
-            "{listen} can be reached from other machines, and the listener has neither TLS nor a login yet"
-        );
-        if allow_insecure {
-            let warning = Refusal::new(text);
-            table.warning(reader, "listen", warning.hint("let only Prometheus and probes through to it"));
-        } else {
-            let local =
-                format!("listen on \"127.0.0.1:{}\" and put a proxy with TLS in front of it", listen.port());
-            let hint = format!("{local}; or, where the network is closed to others, allow_insecure = true");
-            table.problem(reader, "listen", Refusal::new(text).hint(hint));
-        }
-    }
-    AdminConfig { listen, allow_insecure }
-}
-
-fn listen(text: &str) -> Result<SocketAddr, Refusal> {
-    // "localhost" is what people write; a name that needs a lookup is not.
-    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
-        Refusal::new(format!("{text:?} is not an IP address with a port"))
-            .hint("write \"127.0.0.1:9632\" or \"[::1]:9632\"")
-    })
 }
 
 pub(super) fn metrics(reader: &mut Reader<'_>, top: &Table<'_>) -> MetricsConfig {

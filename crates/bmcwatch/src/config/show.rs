@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use collect::{History, LogSettings, Mode, RetrySse};
 
 use super::{
-    Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SinkConfig, SinkKind,
+    AdminConfig, Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SinkConfig, SinkKind,
     endpoints::auth_word,
     quantity::{duration_text, size_text},
 };
@@ -36,6 +36,11 @@ impl Page {
         self.text(key, &value.display().to_string());
     }
 
+    fn texts(&mut self, key: &str, values: &[String]) {
+        let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        self.bare(key, &format!("[{}]", values.join(", ")));
+    }
+
     fn labels(&mut self, key: &str, labels: &BTreeMap<String, String>) {
         if !labels.is_empty() {
             let pairs: Vec<String> =
@@ -48,6 +53,12 @@ impl Page {
 /// A TOML string that variables are not filled into again.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.replace("${", "$${")).to_string()
+}
+
+/// A name of the operator's choice as a TOML key.
+fn name(text: &str) -> String {
+    let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') && !text.is_empty();
+    if bare { text.to_owned() } else { toml::Value::String(text.to_owned()).to_string() }
 }
 
 pub(super) fn show(config: &Config) -> String {
@@ -72,9 +83,7 @@ pub(super) fn show(config: &Config) -> String {
     for sink in &config.sinks {
         show_sink(&mut page, sink);
     }
-    page.header("[admin]");
-    page.text("listen", &config.admin.listen.to_string());
-    page.bare("allow_insecure", &config.admin.allow_insecure.to_string());
+    show_admin(&mut page, &config.admin);
     page.header("[metrics]");
     page.text("prefix", &config.metrics.prefix);
     page.header("[log]");
@@ -100,13 +109,7 @@ fn show_endpoint(page: &mut Page, config: &EndpointConfig) {
 }
 
 fn show_credentials(page: &mut Page, credentials: &Credentials) {
-    let bare = credentials.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    let name = if bare {
-        credentials.name.clone()
-    } else {
-        toml::Value::String(credentials.name.clone()).to_string()
-    };
-    page.header(&format!("[credentials.{name}]"));
+    page.header(&format!("[credentials.{}]", name(&credentials.name)));
     page.text("username", &credentials.login.username);
     match &credentials.source {
         PasswordSource::File(path) => page.path("password_file", path),
@@ -124,8 +127,7 @@ fn show_logs(page: &mut Page, logs: &LogSettings) {
         History::Last(age) => page.text("initial_history", &duration_text(age)),
     }
     page.text("reconcile_interval", &duration_text(logs.reconcile_interval));
-    let services: Vec<String> = logs.exclude_services.iter().map(|service| quoted(service)).collect();
-    page.bare("exclude_services", &format!("[{}]", services.join(", ")));
+    page.texts("exclude_services", &logs.exclude_services);
     page.bare("report_changes", &logs.report_changes.to_string());
     // The mode "sse" refuses the table.
     if logs.mode != Mode::Sse {
@@ -150,6 +152,28 @@ fn show_logs(page: &mut Page, logs: &LogSettings) {
     page.text("initial_backoff", &duration_text(logs.sse.initial_backoff));
     page.text("max_backoff", &duration_text(logs.sse.max_backoff));
     page.text("idle_timeout", &duration_text(logs.sse.idle_timeout));
+}
+
+fn show_admin(page: &mut Page, admin: &AdminConfig) {
+    page.header("[admin]");
+    page.text("listen", &admin.listen.to_string());
+    page.bare("allow_insecure", &admin.allow_insecure.to_string());
+    if !admin.allowed_hosts.is_empty() {
+        page.texts("allowed_hosts", &admin.allowed_hosts);
+    }
+    if !admin.basic_auth_users.is_empty() {
+        let hidden = |user: &String| format!("{} = {}", name(user), quoted(HIDDEN));
+        let users: Vec<String> = admin.basic_auth_users.keys().map(hidden).collect();
+        page.bare("basic_auth_users", &format!("{{ {} }}", users.join(", ")));
+    }
+    if let Some(tls) = &admin.tls {
+        page.header("[admin.tls]");
+        page.path("cert_file", &tls.cert_file);
+        page.path("key_file", &tls.key_file);
+        if let Some(path) = &tls.client_ca_file {
+            page.path("client_ca_file", path);
+        }
+    }
 }
 
 fn show_sink(page: &mut Page, sink: &SinkConfig) {

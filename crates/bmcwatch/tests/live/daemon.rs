@@ -215,7 +215,7 @@ pub(crate) async fn exchange(at: SocketAddr, method: &str, path: &str) -> (u16, 
     let exchange = async {
         let mut socket = TcpStream::connect(at).await.expect("the admin listener listens");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         );
         socket.write_all(head.as_bytes()).await.expect("it takes requests");
         let mut answer = String::new();

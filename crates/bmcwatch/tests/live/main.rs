@@ -3,6 +3,7 @@
 //! One binary, so that the stories run side by side: most of their time is waiting. What can be told in virtual time is
 //! told elsewhere; here is what only a process can show: kills, signals, exit codes, files, certificates, standard error.
 
+mod admin;
 mod commands;
 mod daemon;
 mod home;

@@ -1,81 +1,13 @@
-//! The admin server on a real socket: every path answers as documented, and stopping lets running requests finish.
+//! Every path answers as documented, and stopping lets running requests finish.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+use bmcwatch::{admin::ReloadOutcome, config::AdminConfig};
+use tokio::{net::TcpStream, time::timeout};
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-
-use bmcwatch::{
-    admin::{Admin, AdminState, Readiness, Reload, ReloadHandle, ReloadOutcome},
-    metrics::{Metrics, Page},
-};
-use collect::Board;
-use journal::{Journal, Location, Retention};
-use model::Clock;
-use sink::{Pump, SinkConfig, SinkStatus, StdoutConfig};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::{mpsc, watch},
-    task::JoinSet,
-    time::timeout,
-};
-use tokio_util::sync::CancellationToken;
-
-/// A real socket on a busy machine; nothing here waits on purpose.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Story {
-    address: SocketAddr,
-    readiness: watch::Sender<Readiness>,
-    reloads: mpsc::Receiver<Reload>,
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-}
-
-impl Story {
-    async fn begin() -> Self {
-        let retention = Retention { max_age: Duration::from_hours(1), max_size: u64::MAX };
-        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
-        let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
-        let sink = SinkConfig::Stdout(StdoutConfig::default());
-        let (_, status) = Pump::new("stdout".to_owned(), sink, journal.clone(), clock, 7);
-        let sinks: Arc<[SinkStatus]> = [status].into();
-        let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
-        let counts = || [("error", 0), ("warn", 1), ("info", 2), ("debug", 3), ("trace", 4)];
-        let page = Page::new(metrics, Board::default(), journal, Arc::clone(&sinks), counts);
-        let (readiness, seen) = watch::channel(Readiness::default());
-        let (reload, reloads) = ReloadHandle::channel();
-        let admin = Admin::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (address, stop) = (admin.address(), CancellationToken::new());
-        let state = AdminState { page, board: Board::default(), sinks, readiness: seen, reload };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(writer.run());
-        tasks.spawn(admin.serve(state, stop.clone()));
-        Self { address, readiness, reloads, tasks, stop }
-    }
-
-    /// The status and the whole answer to a request without a body.
-    async fn ask(&self, request: &str) -> (u16, String) {
-        exchange(self.address, format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
-    }
-}
-
-async fn exchange(address: SocketAddr, request: String) -> (u16, String) {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
-    let answer = timeout(PATIENCE, exchange).await.expect("in time");
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer)
-}
+use crate::story::{PATIENCE, Story, exchange};
 
 #[tokio::test]
 async fn every_page_answers() {
-    let story = Story::begin().await;
+    let story = Story::begin(AdminConfig::default()).await;
     let pages = [
         ("GET /", 200, "<h1>bmcwatch</h1>"),
         ("GET /-/healthy", 200, "ok"),
@@ -100,7 +32,7 @@ async fn every_page_answers() {
 
 #[tokio::test]
 async fn readiness_follows_the_facts() {
-    let story = Story::begin().await;
+    let story = Story::begin(AdminConfig::default()).await;
     let (status, answer) = story.ask("GET /-/ready").await;
     assert!(status == 503 && answer.ends_with("not ready: the journal is not open yet\n"), "{answer}");
     story.readiness.send_modify(|ready| ready.journal_open = true);
@@ -114,7 +46,7 @@ async fn readiness_follows_the_facts() {
 
 #[tokio::test]
 async fn a_reload_tells_what_came_of_it() {
-    let mut story = Story::begin().await;
+    let mut story = Story::begin(AdminConfig::default()).await;
     let problems = ["line 3: unknown key `adress`", "line 9: no such file"].map(str::to_owned).to_vec();
     let outcomes = [
         ("POST /-/reload", ReloadOutcome::Applied, 200, "in effect\n"),
@@ -124,7 +56,9 @@ async fn a_reload_tells_what_came_of_it() {
     for (request, outcome, status, end) in outcomes {
         let asked = exchange(
             story.address,
-            format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
+            format!(
+                "{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            ),
         );
         let reloads = &mut story.reloads;
         let ((have, answer), ()) = tokio::join!(asked, async { reloads.recv().await.unwrap().done(outcome) });
@@ -134,8 +68,9 @@ async fn a_reload_tells_what_came_of_it() {
 
 #[tokio::test]
 async fn a_body_is_not_waited_for() {
-    let mut story = Story::begin().await;
-    let head = "POST /-/reload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 70000\r\n\r\n";
+    let mut story = Story::begin(AdminConfig::default()).await;
+    let head =
+        "POST /-/reload HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n";
     let (asked, reloads) = (exchange(story.address, head.to_owned()), &mut story.reloads);
     let reloaded = async { reloads.recv().await.unwrap().done(ReloadOutcome::Applied) };
     let ((status, _), ()) = tokio::join!(asked, reloaded);
@@ -144,9 +79,9 @@ async fn a_body_is_not_waited_for() {
 
 #[tokio::test]
 async fn stopping_lets_a_running_request_finish_and_ends_idle_connections() {
-    let mut story = Story::begin().await;
+    let mut story = Story::begin(AdminConfig::default()).await;
     let idle = TcpStream::connect(story.address).await.unwrap();
-    let head = "POST /-/reload HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let head = "POST /-/reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let asked = exchange(story.address, head.to_owned());
     let (reloads, stop) = (&mut story.reloads, &story.stop);
     let stopped = async {

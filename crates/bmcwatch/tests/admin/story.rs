@@ -1,0 +1,104 @@
+//! A listener on a free port with everything behind it, and ways to ask it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bmcwatch::{
+    admin::{Admin, AdminState, Readiness, Reload, ReloadHandle},
+    config::AdminConfig,
+    metrics::{Metrics, Page},
+};
+use collect::Board;
+use journal::{Journal, Location, Retention};
+use model::Clock;
+use sink::{Pump, SinkConfig, SinkStatus, StdoutConfig};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A real socket on a busy machine; nothing here waits on purpose.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Story {
+    pub(crate) address: SocketAddr,
+    pub(crate) readiness: watch::Sender<Readiness>,
+    pub(crate) reloads: mpsc::Receiver<Reload>,
+    pub(crate) tasks: JoinSet<()>,
+    pub(crate) stop: CancellationToken,
+    metrics: Arc<Metrics>,
+}
+
+impl Story {
+    /// A listener with these rules, wherever its config says that it listens.
+    pub(crate) async fn begin(config: AdminConfig) -> Self {
+        let retention = Retention { max_age: Duration::from_hours(1), max_size: u64::MAX };
+        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
+        let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
+        let sink = SinkConfig::Stdout(StdoutConfig::default());
+        let (_, status) = Pump::new("stdout".to_owned(), sink, journal.clone(), clock, 7);
+        let sinks: Arc<[SinkStatus]> = [status].into();
+        let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
+        let counts = || [("error", 0), ("warn", 1), ("info", 2), ("debug", 3), ("trace", 4)];
+        let page = Page::new(Arc::clone(&metrics), Board::default(), journal, Arc::clone(&sinks), counts);
+        let (readiness, seen) = watch::channel(Readiness::default());
+        let (reload, reloads) = ReloadHandle::channel();
+        let config = AdminConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
+        let admin = Admin::bind(&config, metrics.refusals()).await.unwrap();
+        let (address, stop) = (admin.address(), CancellationToken::new());
+        let state = AdminState { page, board: Board::default(), sinks, readiness: seen, reload };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(writer.run());
+        tasks.spawn(admin.serve(state, stop.clone()));
+        Self { address, readiness, reloads, tasks, stop, metrics }
+    }
+
+    /// The status and the whole answer to a request without a body.
+    pub(crate) async fn ask(&self, request: &str) -> (u16, String) {
+        self.ask_with(request, "host: localhost\r\n").await
+    }
+
+    /// The same with other headers.
+    pub(crate) async fn ask_with(&self, request: &str, headers: &str) -> (u16, String) {
+        exchange(self.address, format!("{request} HTTP/1.1\r\n{headers}connection: close\r\n\r\n")).await
+    }
+
+    /// The status of the answer, unless the connection is ended before there is one.
+    pub(crate) async fn ask_if_it_answers(&self, request: &str) -> Option<u16> {
+        let mut stream = TcpStream::connect(self.address).await.ok()?;
+        let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// How many requests were refused for this reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        let families = self.metrics.registry().gather();
+        let family = families.iter().find(|family| family.name() == "bmcwatch_admin_requests_refused_total");
+        let mut samples = family.unwrap().get_metric().iter();
+        let sample = samples.find(|sample| sample.get_label().iter().any(|label| label.value() == reason));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of a test")]
+        let count = sample.unwrap().get_counter().get_value() as u64;
+        count
+    }
+}
+
+/// Sends a request on a connection of its own: the status and the whole answer.
+pub(crate) async fn exchange(address: SocketAddr, request: String) -> (u16, String) {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that answers before it has read all ends the connection with a reset.
+        drop(stream.read_to_end(&mut answer).await);
+        String::from_utf8(answer).unwrap()
+    };
+    let answer = timeout(PATIENCE, exchange).await.expect("in time");
+    let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    (status.parse().unwrap(), answer)
+}
