@@ -71,6 +71,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whether the highest number is that of the newest entry.
+    pub(crate) fn is_ordered(self) -> bool {
+        !self.broken
+    }
+
     fn note(&mut self, number: u64) {
         let step = self.last.map(|last| number.cmp(&last)).filter(|step| *step != Ordering::Equal);
         self.broken |= step.zip(self.direction).is_some_and(|(step, direction)| step != direction);
@@ -190,8 +195,9 @@ impl Continuity {
 
 /// What a reading means.
 pub(crate) fn judge(before: &LogBookmark, reading: &Reading, now_ms: i64) -> Continuity {
-    let numbers = reading.numbers.filter(|_| before.ids == Ids::Names && !reading.row.broken);
-    let jump = before.last_number.zip(numbers).map(|(last, (low, _))| Jump::of(last, low));
+    let numbers = reading.numbers.filter(|_| before.ids == Ids::Names && reading.row.is_ordered());
+    let last = before.shown_number.or(before.last_number);
+    let jump = last.zip(numbers).map(|(last, (low, _))| Jump::of(last, low));
     if before.newest.is_empty() {
         // It was empty. Only numbers can show that something came and went meanwhile.
         return match jump {

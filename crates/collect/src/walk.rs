@@ -417,6 +417,7 @@ impl Walk {
         let undated = self.places.remember();
         let whole = self.part == Part::Whole;
         let last_number = self.reading.numbers.map(|(_, max)| max);
+        let shown_number = last_number.filter(|_| self.reading.row.is_ordered());
         let kept = |seen: Option<_>, before| if anew { seen } else { seen.max(before) };
         LogBookmark {
             generation: before.generation + u32::from(anew),
@@ -429,6 +430,7 @@ impl Walk {
             undated: if anew || !undated.is_empty() { undated } else { before.undated },
             ids,
             last_number: kept(last_number, before.last_number),
+            shown_number,
             newest_at_ms: self.reading.newest_at_ms.or(before.newest_at_ms),
             read_at_ms: Some(self.start.contact.timestamp_millis()),
             latest: None,

@@ -41,6 +41,10 @@ pub struct LogBookmark {
     /// The highest number that an entry of this log had, where entries are numbered.
     #[serde(default)]
     pub last_number: Option<u64>,
+    /// The highest number that the log showed at that reading, where its entries stood in the order of their numbers: lower
+    /// than `last_number` when the newest entry was deleted by itself, so that its number may be given again (T7).
+    #[serde(default)]
+    pub shown_number: Option<u64>,
     /// When the newest entry happened, by the BMC's clock, milliseconds since 1970.
     #[serde(default)]
     pub newest_at_ms: Option<i64>,

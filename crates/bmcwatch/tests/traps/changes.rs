@@ -102,6 +102,24 @@ async fn t07_a_counter_and_a_clock_that_begin_anew_are_told_as_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t07_a_number_that_is_given_again_and_goes_unread_is_a_gap() {
+    let (mut world, bmc) = World::of(restarting()).await;
+    fans_fail(&bmc, 30, SECOND).await;
+    world.pass(TWO_POLLS).await;
+    bmc.delete_newest(0);
+    bmc.restart_logging(0);
+    world.pass(TWO_POLLS).await;
+    // The first of these has the number of the one that was deleted, and goes with all that is known.
+    fans_fail(&bmc, 40, SECOND / 10).await;
+    bmc.trim_log(0, 30);
+    assert_eq!(excuse_gone(&mut world, &bmc).await, 1);
+    world.pass(TWO_POLLS).await;
+    assert_eq!(words(&world).await, ["gap wrapped"]);
+    assert_eq!(at_most(&world).await, Some(1));
+    world.assert_nothing_lost_nothing_twice().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn t18_a_list_of_active_alarms_is_never_judged() {
     let profile = polled(Profile::lenovo(), 100);
     let log = LogProfile { id: "ActiveLog", ..profile.logs[0].clone() };

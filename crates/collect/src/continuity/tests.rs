@@ -71,6 +71,17 @@ fn t08_a_long_row_behind_a_hole_is_one_of_two_rings_that_wrapped() {
 }
 
 #[test]
+fn t07_a_number_that_may_have_been_given_again_is_missing_when_nothing_known_is_left() {
+    let deleted = LogBookmark { shown_number: Some(49), ..known() };
+    let reading = Reading { numbers: Some((51, 59)), ..READ };
+    check(&deleted, &reading, Continuity::WrappedWithLoss(Lost::AtMost(1)));
+    // As long as the log shows what is known, a hole is nothing but what was deleted.
+    let fresh = Fresh { entries: 20, sessions: 0, numbers: Some((51, 70)) };
+    let reading = Reading { overlap: Overlap::Some, numbers: Some((41, 70)), fresh, ..READ };
+    check(&deleted, &reading, Continuity::Continues);
+}
+
+#[test]
 fn numbers_that_jump_prove_a_wrap_with_loss_and_count_it() {
     let reading = Reading { numbers: Some((61, 69)), ..READ };
     check(&known(), &reading, Continuity::WrappedWithLoss(Lost::AtMost(10)));
