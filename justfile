@@ -62,6 +62,10 @@ soak-kill:
 soak-refuse:
     cargo bench -p bmcwatch --locked --bench soak -- refuse
 
+# A BMC that sends 10,000 events a second, and how much later the events of twenty others are delivered.
+soak-flood:
+    cargo bench -p bmcwatch --locked --bench soak -- flood
+
 # Takes each protection against a trap out, in a scratch worktree, and sees its test fail: `just mutate t25` for one.
 mutate *args:
     cargo bench --profile dev -p bmcwatch --locked --bench mutate -- {{args}}

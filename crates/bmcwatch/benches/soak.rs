@@ -1,4 +1,4 @@
-//! The long stories of `tests/live`, with their numbers printed: `soak kill` and `soak refuse`.
+//! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse` and `soak flood`.
 //!
 //! They are minutes of real time, so they are no tests; the suite tells the same stories shorter. A run that breaks the
 //! promise ends with a panic.
@@ -7,6 +7,8 @@
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/daemon.rs"]
 mod daemon;
+#[path = "../tests/live/flood.rs"]
+mod flood;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/home.rs"]
 mod home;
@@ -48,12 +50,15 @@ const REFUSE: refuse::Plan = refuse::Plan {
     settings: "",
 };
 
+/// One BMC that sends 10,000 events a second, and twenty others.
+const FLOOD: flood::Plan = flood::Plan { network: 83, others: 20, rounds: 5, events: 10, flood_per_ms: 10 };
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let asked: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     if asked.is_empty() {
-        return writeln!(io::stdout(), "soak kill | refuse: minutes of real time each");
+        return writeln!(io::stdout(), "soak kill | refuse | flood: minutes of real time each");
     }
     for story in asked {
         match story.as_str() {
@@ -67,7 +72,12 @@ async fn main() -> io::Result<()> {
                 writeln!(io::stdout(), "{report}")?;
                 report.comparison.assert_exact();
             }
-            other => writeln!(io::stdout(), "there is no story {other:?}; there are kill and refuse")?,
+            "flood" => {
+                let report = flood::run(&FLOOD).await;
+                writeln!(io::stdout(), "{report}")?;
+                assert!(report.ratio() <= 2.0, "the others waited too long");
+            }
+            other => writeln!(io::stdout(), "there is no story {other:?}; there are kill, refuse, flood")?,
         }
     }
     Ok(())

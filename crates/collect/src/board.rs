@@ -86,6 +86,8 @@ pub struct EndpointView {
     pub reconnections: u64,
     /// Items that came on the stream.
     pub stream_items: u64,
+    /// Entries of the logs that should have come on the open stream, since it pushes such, and did not.
+    pub stream_missed_entries: u64,
     /// Failures by reason.
     pub failures: BTreeMap<&'static str, u64>,
     /// Stream errors by reason.
@@ -135,7 +137,7 @@ impl Board {
         counts
     }
 
-    /// Number of downgraded endpoints by reason (`sse_not_available`, `connect_failures`).
+    /// Number of downgraded endpoints by reason (`sse_not_available`, `connect_failures`, `stream_wedged`).
     pub fn downgraded(&self) -> BTreeMap<&'static str, usize> {
         self.0.registry.counts()
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::{
     collector::{Broken, Context},
     continuity::Ask,
+    ingest::Told,
     read_log::{Visit, Watched},
     recover::{Scope, may_pass, scope},
 };
@@ -62,11 +63,19 @@ pub(crate) struct Tally {
     pub(crate) entries: usize,
     /// Records made.
     pub(crate) records: u64,
+    /// Of these, entries such as the stream of this endpoint pushes.
+    pub(crate) unpushed: u32,
     /// A log may have been cleared, or not: it must be read again after so long to find out.
     pub(crate) again_after: Option<Duration>,
 }
 
 impl Tally {
+    /// Notes what became of some offers.
+    pub(crate) fn told(&mut self, told: Told) {
+        self.records += told.records;
+        self.unpushed = self.unpushed.saturating_add(told.unpushed);
+    }
+
     /// Notes that a log must be asked again, and when.
     pub(crate) fn ask_again(&mut self, ask: Option<Ask>) {
         let after = ask.map(Ask::after);
@@ -130,17 +139,31 @@ pub(crate) async fn catch_up(
 ) -> Result<Tally, Broken> {
     let mut tally = Tally::default();
     let (count, machine) = (logs.services.len(), logs.machine.as_deref());
+    let mut broken_off = None;
     for (index, log) in logs.services.iter_mut().enumerate() {
         let place = if index + 1 == count { Place::Last } else { Place::Before };
         let visit = Visit { context, occasion, place, machine };
         match visit.read(log, &mut tally).await {
             Ok(()) => tally.logs += 1,
-            Err(Broken::Request(error)) if scope(&error) == Scope::Resource => {
-                context.failed_partly(&error);
-                tally.failed_logs += 1;
-            }
+            Err(Broken::Request(error)) => match scope(&error) {
+                Scope::Resource => {
+                    context.failed_partly(&error);
+                    tally.failed_logs += 1;
+                }
+                // One log may hang or break off for ever and must not hide the others; two are a BMC in trouble.
+                Scope::Unclear if broken_off.is_none() => broken_off = Some(error),
+                Scope::Unclear | Scope::Endpoint => return Err(error.into()),
+            },
             Err(error) => return Err(error),
         }
+    }
+    match broken_off {
+        Some(error) if tally.logs == 0 => return Err(error.into()),
+        Some(error) => {
+            context.failed_partly(&error);
+            tally.failed_logs += 1;
+        }
+        None => {}
     }
     context.world.metrics.read(tally.entries);
     Ok(tally)

@@ -28,6 +28,9 @@ pub(crate) enum Reason {
     SseNotAvailable(NotAvailable),
     /// The endpoint's failures exceeded its rolling window; the last one's reason.
     ConnectFailures(FailureReason),
+    /// The stream is open and healthy and says nothing, though the log has what it should have pushed, also after it was
+    /// opened again.
+    StreamWedged,
 }
 
 impl Reason {
@@ -36,6 +39,7 @@ impl Reason {
         match self {
             Self::SseNotAvailable(_) => "sse_not_available",
             Self::ConnectFailures(_) => "connect_failures",
+            Self::StreamWedged => "stream_wedged",
         }
     }
 
@@ -46,7 +50,8 @@ impl Reason {
                 NotAvailable::NoEventService | NotAvailable::NoUri | NotAvailable::Disabled,
             ) => true,
             Self::SseNotAvailable(NotAvailable::Forbidden | NotAvailable::Status(_))
-            | Self::ConnectFailures(_) => false,
+            | Self::ConnectFailures(_)
+            | Self::StreamWedged => false,
         }
     }
 }
@@ -56,6 +61,7 @@ impl fmt::Display for Reason {
         match self {
             Self::SseNotAvailable(why) => write!(f, "sse_not_available: {why}"),
             Self::ConnectFailures(last) => write!(f, "connect_failures: {}", last.as_str()),
+            Self::StreamWedged => f.write_str("stream_wedged: the log goes on and the stream says nothing"),
         }
     }
 }

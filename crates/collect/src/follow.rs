@@ -17,11 +17,14 @@ use crate::{
     collector::{Broken, Context},
     continuity::Lost,
     doorbell::Doorbell,
+    downgrade::Reason,
     ingest::{Offer, Told},
     notice::Notice,
     occurrence::{Counted, Newest, Occurrences},
+    pulse::{Heard, Pulse, SIDE_READ_AFTER, Silence},
     status::StreamTrouble,
     stream::{Resumed, StreamRun},
+    wedge,
 };
 
 /// Events held while the logs are read. When it is full the stream is not read on: TCP holds the BMC back.
@@ -36,10 +39,6 @@ const BATCH_EVENTS_MAX: usize = 64;
 /// Batches of more than one event that are under way at once, over all endpoints: four full commits of the journal. In a
 /// burst on every stream the others' events wait in their sockets, not in our memory, which would stay ours.
 pub(crate) const BURSTS_MAX: usize = 32;
-
-/// How often a stream that is silent by nature (bmcweb sends no keep-alives) is proved by a small request. A request every
-/// few minutes costs a BMC nothing, and a dead stream is noticed before the next reconciliation.
-const SIDE_READ_AFTER: Duration = Duration::from_mins(5);
 
 /// When the answer to a `Last-Event-ID` has come, if one comes: it is the first thing on a stream.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -85,8 +84,10 @@ struct Following<'a> {
     backfill: Backfill,
     opened_at: Instant,
     proven: bool,
+    /// When its age proves it; never, where streams live and say nothing.
+    proves_at: Option<Instant>,
     reconcile_at: Instant,
-    side_read_at: Instant,
+    pulse: Pulse,
 }
 
 /// Whether the logs have been read once behind this stream.
@@ -117,6 +118,9 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
     } else {
         context.well(State::Streaming, None);
     }
+    run.wedge.opened();
+    let age_proves = context.registry().reason(context.id()) != Some(Reason::StreamWedged);
+    let proves_at = age_proves.then(|| opened_at + context.wish.logs.auto.min_stream_lifetime);
     let reading = read_logs(context, run.logs.take(), Origin::Backfill);
     let mut following = Following {
         context,
@@ -132,11 +136,18 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
         backfill: Backfill::Going,
         opened_at,
         proven: false,
+        proves_at,
         reconcile_at: opened_at + context.wish.logs.reconcile_interval,
-        side_read_at: opened_at + SIDE_READ_AFTER,
+        pulse: Pulse::new(
+            context.status.habits().keep_alives(),
+            context.wish.logs.sse.idle_timeout,
+            opened_at,
+        ),
     };
     let why = following.run(run).await;
     following.keep_held(run, why).await;
+    let died = why == Why::Trouble(StreamTrouble::Idle);
+    context.status.habits().set_keep_alives(following.pulse.learned(following.heard(), died));
     let now = Instant::now();
     let closed = Closed {
         why,
@@ -202,13 +213,9 @@ impl Following<'_> {
     }
 
     fn next_timer(&self) -> Instant {
-        let settings = &self.context.wish.logs;
-        let mut at = self.side_read_at;
-        if self.stream.sends_keep_alives() {
-            at = self.stream.last_byte_at() + settings.sse.idle_timeout;
-        }
-        if !self.proven {
-            at = at.min(self.opened_at + settings.auto.min_stream_lifetime);
+        let mut at = self.pulse.next(self.heard());
+        if let Some(proves_at) = self.proves_at {
+            at = at.min(proves_at);
         }
         if self.reading.is_none() {
             at = at.min(self.reconcile_at);
@@ -219,25 +226,21 @@ impl Following<'_> {
     fn timer(&mut self, run: &mut StreamRun) -> Result<(), Why> {
         let now = Instant::now();
         let settings = &self.context.wish.logs;
-        if !self.proven && now.duration_since(self.opened_at) >= settings.auto.min_stream_lifetime {
+        if self.proves_at.is_some_and(|at| now >= at) {
             self.prove(run);
         }
         if self.reading.is_none() && now >= self.reconcile_at {
             self.reconcile_at = now + settings.reconcile_interval;
             self.reading = Some(read_logs(self.context, run.logs.take(), Origin::Reconcile));
         }
-        let silent = now.duration_since(self.stream.last_byte_at());
-        if self.stream.sends_keep_alives() {
-            if silent >= settings.sse.idle_timeout {
-                return Err(Why::Trouble(StreamTrouble::Idle));
-            }
-        } else if now >= self.side_read_at {
-            self.side_read_at = now + SIDE_READ_AFTER;
+        match self.pulse.look(self.heard(), now) {
+            Silence::Death => return Err(Why::Trouble(StreamTrouble::Idle)),
             // A reading that goes on proves as much.
-            if silent >= SIDE_READ_AFTER && self.reading.is_none() && self.side_read.is_none() {
+            Silence::Ask if self.reading.is_none() && self.side_read.is_none() => {
                 let client = &self.context.client;
                 self.side_read = Some(Box::pin(async { client.root().await.map(drop) }));
             }
+            Silence::Ask | Silence::Nothing => {}
         }
         Ok(())
     }
@@ -265,6 +268,8 @@ impl Following<'_> {
         tally: Result<Tally, Broken>,
     ) -> Result<(), Why> {
         self.reading = None;
+        // What came while it went on waits yet, and may be what it found.
+        let read = wedge::Reading::of(&tally, self.buffer.len());
         run.logs = logs.filter(|_| !catch_up::doubts(&tally));
         match tally {
             Ok(tally) => {
@@ -292,7 +297,15 @@ impl Following<'_> {
         if let Some(at) = self.doorbell.read(Instant::now()) {
             self.reconcile_at = self.reconcile_at.min(at);
         }
-        self.ingest(run, held).await
+        self.ingest(run, held).await?;
+        self.weigh(run, read)
+    }
+
+    /// What the reading that ended now says of the stream.
+    fn weigh(&self, run: &mut StreamRun, read: wedge::Reading) -> Result<(), Why> {
+        let finding = run.wedge.read(read);
+        self.context.status.stream_missed(finding.missed);
+        if finding.is_stuck { Err(Why::Trouble(StreamTrouble::Wedged)) } else { Ok(()) }
     }
 
     async fn item(&mut self, run: &mut StreamRun, item: Result<StreamItem, StreamError>) -> Result<(), Why> {
@@ -342,7 +355,7 @@ impl Following<'_> {
             Ok(StreamItem::Events { events: came, rejected, noise, name }) => {
                 self.context.status.streamed(came.len());
                 self.context.world.metrics.rejected("event", rejected);
-                self.noise(noise);
+                self.noise(run, noise);
                 if !came.is_empty() {
                     self.came(run, came, name, events);
                 }
@@ -353,12 +366,13 @@ impl Following<'_> {
                 let resumed = std::mem::replace(&mut run.resumed, Resumed::No);
                 if resumed == Resumed::No || self.opened_at.elapsed() > ANSWER_WITHIN {
                     self.dropped = true;
+                    run.wedge.heard();
                     self.ring();
                 }
                 None
             }
             Ok(StreamItem::Skipped { noise }) => {
-                self.noise(noise);
+                self.noise(run, noise);
                 None
             }
             Err(StreamError::Ended) => Some(StreamTrouble::Eof),
@@ -373,6 +387,7 @@ impl Following<'_> {
     /// Takes in the events of one payload.
     fn came(&mut self, run: &mut StreamRun, came: Vec<Event>, name: Option<u64>, events: &mut Vec<Counted>) {
         run.resumed = Resumed::No;
+        run.wedge.heard();
         if !self.proven {
             self.prove(run);
         }
@@ -386,7 +401,10 @@ impl Following<'_> {
 
     /// What the BMC tells about itself and about its readers is no news of the hardware (T72). A new entry of a log is: it
     /// is read there, and not more often than is good, for it may be our own doing (T74).
-    fn noise(&mut self, noise: Noise) {
+    fn noise(&mut self, run: &mut StreamRun, noise: Noise) {
+        if noise.records > 0 {
+            run.wedge.heard();
+        }
         self.context.world.metrics.rejected("own_noise", noise.records);
         if noise.entry_added {
             self.ring();
@@ -426,8 +444,13 @@ impl Following<'_> {
         }
     }
 
+    fn heard(&self) -> Heard {
+        Heard { keep_alives: self.stream.sends_keep_alives(), last_byte_at: self.stream.last_byte_at() }
+    }
+
     fn prove(&mut self, run: &mut StreamRun) {
         self.proven = true;
+        self.proves_at = None;
         run.proved(self.context);
     }
 

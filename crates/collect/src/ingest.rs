@@ -10,7 +10,7 @@ use model::{Clock, Endpoint, Facts, Ids, Kind, LogBookmark, Origin, Record, Seve
 use redfish::{Dating, TwinKey};
 
 use crate::{
-    Metrics,
+    Metrics, habits,
     notice::Notice,
     occurrence::Counted,
     status::Status,
@@ -152,6 +152,14 @@ pub(crate) struct Ingest {
     metrics: Metrics,
 }
 
+/// What is counted of an offer when it is known what became of it.
+struct Seen {
+    severity: Severity,
+    delay: Option<f64>,
+    /// What the stream pushes, or what it should have pushed.
+    kind: Option<u64>,
+}
+
 /// What came of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -159,6 +167,8 @@ pub(crate) struct Told {
     pub(crate) records: u64,
     /// Offers that were known.
     pub(crate) known: u64,
+    /// Records of a reconciliation whose like came on the stream of this endpoint before.
+    pub(crate) unpushed: u32,
 }
 
 impl Ingest {
@@ -177,7 +187,7 @@ impl Ingest {
     ) -> Result<Told, AppendError> {
         let endpoint = status.endpoint();
         let now = self.clock.now();
-        let seen: Vec<(Severity, Option<f64>)> = offers.iter().map(|offer| offer.measure(now)).collect();
+        let seen: Vec<Seen> = offers.iter().map(|offer| offer.measure(now, origin)).collect();
         let bookmark =
             bookmark.map(|(log, bookmark)| Mark { name: log.to_owned(), value: bookmark.encode() });
         let items = offers.into_iter().map(|offer| offer.into_item(endpoint, origin, now)).collect();
@@ -186,11 +196,18 @@ impl Ingest {
         let appended = self.journal.append(batch).await?;
 
         let mut told = Told::default();
-        for (outcome, (severity, delay)) in appended.outcomes.iter().zip(seen) {
+        for (outcome, seen) in appended.outcomes.iter().zip(seen) {
+            if let Some(kind) = seen.kind.filter(|_| origin == Origin::Stream) {
+                status.habits().pushed(kind);
+            }
             match outcome {
                 Outcome::Stored(_) => {
                     told.records += 1;
-                    self.metrics.ingested(origin, severity, delay);
+                    self.metrics.ingested(origin, seen.severity, seen.delay);
+                    let unpushed = seen
+                        .kind
+                        .is_some_and(|kind| origin == Origin::Reconcile && status.habits().pushes(kind));
+                    told.unpushed += u32::from(unpushed);
                 }
                 Outcome::Known | Outcome::Paired => {
                     told.known += 1;
@@ -207,9 +224,12 @@ impl Ingest {
 }
 
 impl Offer {
-    fn measure(&self, now: chrono::DateTime<chrono::Utc>) -> (Severity, Option<f64>) {
+    fn measure(&self, now: chrono::DateTime<chrono::Utc>, origin: Origin) -> Seen {
         let delay = self.facts.occurred_at.and_then(|at| (now - at).to_std().ok());
-        (self.facts.severity, delay.map(|delay| delay.as_secs_f64()))
+        let is_told_both_ways = matches!(origin, Origin::Stream | Origin::Reconcile)
+            && matches!(self.kind, Kind::Entry | Kind::Event);
+        let kind = if is_told_both_ways { habits::kind_of(self.facts.message_id.as_deref()) } else { None };
+        Seen { severity: self.facts.severity, delay: delay.map(|delay| delay.as_secs_f64()), kind }
     }
 
     fn into_item(

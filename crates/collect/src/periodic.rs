@@ -127,7 +127,7 @@ impl Polling<'_> {
                     Err(OpenStreamError::NotAvailable(_) | OpenStreamError::Failed(_)) => false,
                 }
             }
-            Reason::SseNotAvailable(_) | Reason::ConnectFailures(_) => changed,
+            Reason::SseNotAvailable(_) | Reason::ConnectFailures(_) | Reason::StreamWedged => changed,
         }
     }
 
@@ -172,7 +172,7 @@ impl Polling<'_> {
         let was_unreachable = self.unreachable.take().is_some();
         let downgrade = self.downgrade();
         let evidence = match downgrade {
-            Some(Reason::ConnectFailures(_)) => was_unreachable || stream_appeared,
+            Some(Reason::ConnectFailures(_) | Reason::StreamWedged) => was_unreachable || stream_appeared,
             Some(Reason::SseNotAvailable(_)) => stream_appeared,
             None => false,
         };

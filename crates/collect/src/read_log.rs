@@ -13,7 +13,7 @@ use crate::{
     catch_up::{Occasion, Place, Tally},
     collector::{Broken, Context},
     continuity::{self, Ask, Continuity, EMPTY_BELIEVED_AFTER, Reading, SECOND_READING_AFTER},
-    ingest::{LogName, Offer},
+    ingest::{LogName, Offer, Told},
     notice::{self, Notice},
     walk::{self, Named, Next, Part, Start, Walk},
 };
@@ -229,13 +229,13 @@ impl Visit<'_> {
             if !ends {
                 let begun = walk.begun().filter(|_| pages == 1);
                 let made = self.take(&service.path, offers, begun).await?;
-                told += made;
-                tally.records += made;
+                told += made.records;
+                tally.told(made);
                 page = following.expect("it does not end here")?;
                 continue;
             }
             if walk.has_moved() || pages > 1 && told > 0 && self.has_moved(&service, &walk).await? {
-                tally.records += self.take(&service.path, offers, None).await?;
+                tally.told(self.take(&service.path, offers, None).await?);
                 return Ok(Read::Again);
             }
             let whole = walk.is_whole();
@@ -244,7 +244,7 @@ impl Visit<'_> {
             let closing = self.offers(&service.path, ended.bookmark.generation, ended.held);
             offers.splice(0..0, ended.notices.iter().map(|notice| self.notice(&service.path, notice)));
             offers.extend(closing);
-            tally.records += self.take(&service.path, offers, Some(ended.bookmark)).await?;
+            tally.told(self.take(&service.path, offers, Some(ended.bookmark)).await?);
             tally.ask_again(ended.ask);
             for gap in ended.notices.iter().filter(|notice| notice.kind == model::Kind::Gap) {
                 self.context.gap(&service.path, gap);
@@ -337,11 +337,11 @@ impl Visit<'_> {
         path: &str,
         offers: Vec<Offer>,
         bookmark: Option<LogBookmark>,
-    ) -> Result<u64, Broken> {
+    ) -> Result<Told, Broken> {
         let context = self.context;
         let marked = bookmark.map(|bookmark| (path, bookmark));
         let taken = context.world.ingest.take(&context.status, self.occasion.origin, offers, marked);
-        Ok(taken.await?.records)
+        Ok(taken.await?)
     }
 }
 

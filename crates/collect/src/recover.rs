@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redfish::{RequestError, RequestErrorKind};
+use redfish::{RequestError, RequestErrorKind, TransportError};
 
 /// What follows from a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Recovery {
 pub(crate) enum Scope {
     /// This resource only; the others may be read (T34, T37).
     Resource,
+    /// The answer hung or broke off: this resource, or the BMC.
+    Unclear,
     /// The endpoint: asking on would only hurt it.
     Endpoint,
 }
@@ -53,9 +55,11 @@ pub(crate) fn may_pass(error: &RequestError) -> bool {
 /// How far this error reaches.
 pub(crate) fn scope(error: &RequestError) -> Scope {
     match &error.kind {
+        RequestErrorKind::Transport(TransportError::Exchange(_)) | RequestErrorKind::Timeout(_) => {
+            Scope::Unclear
+        }
         RequestErrorKind::Status { status: 401 | 429 | 503, .. }
         | RequestErrorKind::Transport(_)
-        | RequestErrorKind::Timeout(_)
         | RequestErrorKind::LoginRefused
         | RequestErrorKind::LoginPaused(_) => Scope::Endpoint,
         RequestErrorKind::Status { .. }

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use model::Endpoint;
 use redfish::{FailureReason, ServiceRoot, Trust};
 
-use crate::{EndpointView, GapReason, Mode, State, gap::GapCounts, plan::Wish};
+use crate::{EndpointView, GapReason, Mode, State, gap::GapCounts, habits::Habits, plan::Wish};
 
 /// What went wrong with a stream, as a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) enum StreamTrouble {
     Transport,
     /// One event was too large.
     TooLarge,
+    /// It was open and said nothing, while its log went on (`wedge`).
+    Wedged,
 }
 
 impl StreamTrouble {
@@ -39,6 +41,7 @@ impl StreamTrouble {
             Self::Idle => "idle",
             Self::Transport => "transport",
             Self::TooLarge => "event_too_large",
+            Self::Wedged => "wedged",
         }
     }
 }
@@ -73,6 +76,9 @@ pub(crate) struct Status {
     records: AtomicU64,
     connects: AtomicU64,
     stream_items: AtomicU64,
+    stream_missed: AtomicU64,
+    /// What its streams have shown.
+    habits: Habits,
     /// The operator was told that the endpoint is down and not yet that it is up.
     told_down: AtomicBool,
     /// The same for its credentials: the one login an hour that is tried and refused is no news.
@@ -109,6 +115,8 @@ impl Status {
             records: AtomicU64::new(0),
             connects: AtomicU64::new(0),
             stream_items: AtomicU64::new(0),
+            stream_missed: AtomicU64::new(0),
+            habits: Habits::default(),
             told_down: AtomicBool::new(false),
             told_refused: AtomicBool::new(false),
             inner: Mutex::new(inner),
@@ -122,6 +130,11 @@ impl Status {
     /// Who it is.
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// What its streams have shown.
+    pub(crate) fn habits(&self) -> &Habits {
+        &self.habits
     }
 
     /// What it is doing.
@@ -221,6 +234,11 @@ impl Status {
         self.stream_items.fetch_add(items as u64, Relaxed);
     }
 
+    /// Counts entries that should have come on the stream and did not.
+    pub(crate) fn stream_missed(&self, entries: u32) {
+        self.stream_missed.fetch_add(u64::from(entries), Relaxed);
+    }
+
     /// Counts records made.
     pub(crate) fn told(&self, records: u64, now: DateTime<Utc>) {
         self.records.fetch_add(records, Relaxed);
@@ -246,6 +264,7 @@ impl Status {
             records: self.records.load(Relaxed),
             reconnections: self.connects.load(Relaxed).saturating_sub(1),
             stream_items: self.stream_items.load(Relaxed),
+            stream_missed_entries: self.stream_missed.load(Relaxed),
             failures: inner.failures.clone(),
             stream_errors: inner.stream_errors.clone(),
             gaps: inner.gaps.view(),

@@ -20,6 +20,7 @@ use crate::{
     occurrence::Newest,
     recover::{Recovery, recovery},
     status::StreamTrouble,
+    wedge::Wedge,
 };
 
 /// A stream that ends after so long without an event was closed for idleness (Dell: one hour), which is no failure.
@@ -72,6 +73,7 @@ pub(crate) struct StreamRun {
     /// Whether the connection that is open was asked to go on after an event.
     pub(crate) resumed: Resumed,
     pub(crate) newest: Newest,
+    pub(crate) wedge: Wedge,
     standing: Standing,
     window: FailureWindow,
     backoff: Backoff,
@@ -87,6 +89,7 @@ pub(crate) async fn run(context: &Context, standing: Standing) -> Exit {
         last_event_id: None,
         resumed: Resumed::No,
         newest: Newest::default(),
+        wedge: Wedge::default(),
         standing,
         window: FailureWindow::new(
             settings.auto.connect_failure_window,
@@ -197,8 +200,22 @@ impl StreamRun {
         if trouble == StreamTrouble::Eof && closed.silent_for >= IDLE_CLOSE_AFTER {
             return Verdicted::Wait(self.jitter.around(IDLE_CLOSE_WAIT).max(IDLE_CLOSE_WAIT * 2 / 3));
         }
+        if trouble == StreamTrouble::Wedged {
+            return self.wedged(context, now);
+        }
         let reason = Reason::ConnectFailures(redfish::FailureReason::Protocol);
         self.stream_failure(context, reason, None, now)
+    }
+
+    /// A stream was found stuck. A new connection may help (bmcweb); if it did not, polls lose nothing and are less late.
+    fn wedged(&mut self, context: &Context, now: Instant) -> Verdicted {
+        let gives_up = self.wedge.is_hopeless() || self.standing == Standing::OnTrial;
+        match context.wish.mode() {
+            Mode::Auto if gives_up => self.give_up(context, Reason::StreamWedged, now),
+            Mode::Auto | Mode::Sse | Mode::Periodic => {
+                Verdicted::Wait(self.backoff.next(None, &mut self.jitter))
+            }
+        }
     }
 
     /// Counts a failure to connect or to keep the stream.

@@ -6,6 +6,7 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     mem,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -26,6 +27,10 @@ use crate::{
 const EVENT_ID_BYTES_MAX: usize = 256;
 /// How far into a payload its type is looked for before it is parsed.
 const TYPE_WITHIN_BYTES: usize = 512;
+/// Records of one payload. A whole log in one event (T60) has some thousands, of 200 bytes and more each.
+const RECORDS_MAX: usize = 8192;
+/// Two comments that come so far apart are keep-alives; some BMCs greet with one, and never send another.
+const KEEP_ALIVES_APART: Duration = Duration::from_secs(1);
 
 /// What came on the stream.
 #[derive(Debug)]
@@ -61,6 +66,15 @@ pub struct Noise {
     pub entry_added: bool,
 }
 
+/// The comments that came on a stream.
+#[derive(Debug, Clone, Copy)]
+enum Comments {
+    None,
+    /// The first came then, and others at most with it.
+    Since(Instant),
+    Again,
+}
+
 /// An open stream. [`next`](Self::next) is cancel safe.
 pub struct EventStream {
     body: Body,
@@ -68,6 +82,7 @@ pub struct EventStream {
     /// What has come and is not yet taken apart.
     chunk: Bytes,
     last_byte_at: Instant,
+    comments: Comments,
     bytes: u64,
     last_event_id: Option<Box<str>>,
     /// The payload before also said that events were dropped.
@@ -83,6 +98,7 @@ impl EventStream {
             guard: Guard::default(),
             chunk: Bytes::new(),
             last_byte_at: now,
+            comments: Comments::None,
             bytes: 0,
             last_event_id: None,
             buffer_exceeded: false,
@@ -103,6 +119,7 @@ impl EventStream {
             if self.ended {
                 return Err(StreamError::Ended);
             }
+            self.note_comments();
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
@@ -125,9 +142,21 @@ impl EventStream {
         self.last_byte_at
     }
 
-    /// Whether this BMC sends keep-alive comments, so that silence means death.
+    /// Whether this BMC sends keep-alive comments, so that silence means death: at least two came, apart.
     pub fn sends_keep_alives(&self) -> bool {
-        self.guard.comments()
+        matches!(self.comments, Comments::Again)
+    }
+
+    /// Notes whether comments were among the bytes that came last.
+    fn note_comments(&mut self) {
+        if !self.guard.take_comments() {
+            return;
+        }
+        self.comments = match self.comments {
+            Comments::None => Comments::Since(self.last_byte_at),
+            Comments::Since(first) if self.last_byte_at - first < KEEP_ALIVES_APART => Comments::Since(first),
+            Comments::Since(_) | Comments::Again => Comments::Again,
+        };
     }
 
     /// Bytes received so far.
@@ -264,9 +293,10 @@ impl Found {
             serde_json::from_str(data)?
         };
         if records.get().starts_with('[') {
-            for record in serde_json::from_str::<Vec<&RawValue>>(records.get())? {
-                self.record(record);
-            }
+            let records = serde_json::from_str::<Vec<&RawValue>>(records.get())?;
+            // What is beyond is counted; what of it stands in a log is read there.
+            self.rejected += u32::try_from(records.len().saturating_sub(RECORDS_MAX)).unwrap_or(u32::MAX);
+            records.into_iter().take(RECORDS_MAX).for_each(|record| self.record(record));
         } else {
             // One object where the list should be (Foxconn, T48), or the bare one.
             self.record(records);

@@ -215,3 +215,39 @@ impl Resolve for SystemResolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, task::JoinSet};
+    use tokio_rustls::LazyConfigAcceptor;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// bmcweb speaks HTTP/2 where it is offered, and has no event stream there: it would answer 404 (T54).
+    #[tokio::test]
+    async fn t54_http_2_is_never_offered_in_a_handshake() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let address: Address = address.parse().unwrap();
+        let https = Https::new(4, 4);
+        for trust in [Trust::Insecure, Trust::Pin([7; 32])] {
+            for streaming in [true, false] {
+                let service = if streaming {
+                    https.streams(&address, &trust)
+                } else {
+                    https.requests(&address, &trust)
+                };
+                let request = Request::get(address.url("/sse").unwrap()).body(Full::default()).unwrap();
+                let mut asking = JoinSet::new();
+                asking.spawn(service.unwrap().oneshot(request));
+                let (tcp, _) = listener.accept().await.unwrap();
+                let shaking =
+                    LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await.unwrap();
+                let offered: Vec<Vec<u8>> =
+                    shaking.client_hello().alpn().into_iter().flatten().map(<[u8]>::to_vec).collect();
+                assert_eq!(offered, [b"http/1.1"], "{trust} {streaming}");
+            }
+        }
+    }
+}

@@ -250,7 +250,7 @@ pub(crate) fn of_event(parts: &[Option<&str>], args: &[String]) -> Identity {
 
 /// Registry and key of a MessageId, without the version, which rises with the firmware (T76): `iLOEvents.3.15.X` is
 /// `iLOEvents` and `X`. Other shapes (T49) are all key.
-pub(crate) fn unversioned(id: &str) -> (&str, &str) {
+pub fn unversioned(id: &str) -> (&str, &str) {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let split = || {
         let (registry, rest) = id.split_once('.')?;

@@ -39,7 +39,7 @@ pub use error::{
 pub use event::Event;
 pub use event_stream::{EventStream, Noise, StreamItem};
 pub use https::Https;
-pub use identity::{Dating, Identity, Scheme, TwinKey};
+pub use identity::{Dating, Identity, Scheme, TwinKey, unversioned};
 pub use log_entry::{Entry, Signs};
 pub use log_service::{Keeping, Latest, LogService, LogServices};
 pub use metrics::Metrics;

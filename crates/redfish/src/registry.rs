@@ -276,4 +276,18 @@ mod tests {
         assert!(Registry::decode(&bomb).unwrap_err().contains("more than"));
         assert_eq!(Registry::decode(&[0x1f, 0x8b, 8, 0]).unwrap_err(), "its packing is broken");
     }
+
+    #[test]
+    fn messages_max_and_texts_bytes_max_bound_what_a_registry_keeps() {
+        let file = |messages: usize, length: usize| {
+            let text = "x".repeat(length);
+            let messages: Vec<String> =
+                (0..messages).map(|key| format!(r#""{key}":{{"Message":"{text}"}}"#)).collect();
+            format!(r#"{{"Messages":{{{}}}}}"#, messages.join(","))
+        };
+        let many = Registry::decode(file(MESSAGES_MAX + 1000, 1).as_bytes()).unwrap();
+        assert_eq!(many.messages.len(), MESSAGES_MAX);
+        let long = Registry::decode(file(2000, TEXT_BYTES_MAX).as_bytes()).unwrap();
+        assert!(long.bytes() <= TEXTS_BYTES_MAX && long.bytes() > TEXTS_BYTES_MAX - 2 * TEXT_BYTES_MAX);
+    }
 }

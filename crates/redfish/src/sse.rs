@@ -71,9 +71,9 @@ impl Guard {
         }
     }
 
-    /// Whether a comment has come, which is how keep-alives look.
-    pub(crate) fn comments(&self) -> bool {
-        self.comments
+    /// Whether a comment has come since this was asked last, which is how keep-alives look.
+    pub(crate) fn take_comments(&mut self) -> bool {
+        std::mem::take(&mut self.comments)
     }
 
     /// Blocks in which bad UTF-8 was replaced.

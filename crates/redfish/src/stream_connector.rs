@@ -205,3 +205,29 @@ where
         self.incoming.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn t51_the_connection_of_a_stream_has_tcp_keep_alive_that_finds_a_dead_peer_in_two_minutes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+        let connector = StreamConnector::new(address.parse().unwrap(), Arc::new(tls), ConnectBudget::new(1));
+        let tcp = connector.connect().await.unwrap();
+        let socket = SockRef::from(&tcp);
+        assert!(socket.keepalive().unwrap() && tcp.nodelay().unwrap());
+        let (time, interval) =
+            (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+        let retries = socket.tcp_keepalive_retries().unwrap();
+        assert_eq!((time, interval, retries), (KEEPALIVE_TIME, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES));
+        assert_eq!(time + interval * retries, std::time::Duration::from_mins(2));
+    }
+}

@@ -88,7 +88,7 @@ async fn t63_a_pretty_printed_payload_gives_all_its_records() {
 async fn t51_t63_lenovos_stream_is_read_and_its_keep_alives_are_noticed() {
     let mut stream = open(fixture!("lenovo_xcc.sse"));
     let Ok(StreamItem::Events { events, rejected: 0, .. }) = stream.next().await else { panic!("an event") };
-    assert!(stream.sends_keep_alives());
+    assert!(!stream.sends_keep_alives(), "one comment may be a greeting");
     assert_eq!(stream.last_event_id(), Some("2"));
     assert_eq!(events[0].twins.len(), 1, "the sequence number is enough");
     assert!(matches!(stream.next().await, Err(StreamError::Ended)));

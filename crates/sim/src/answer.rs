@@ -323,7 +323,7 @@ impl State {
     }
 
     pub(crate) fn end_streams(&mut self, end: End) {
-        for queue in self.streams.drain(..) {
+        for queue in self.streams.drain(..).chain(self.streams_stuck.drain(..)) {
             queue.end(end);
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct State {
     pub(crate) logs: Vec<Log>,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Vec<Arc<Queue>>,
+    /// Open, and nothing is pushed on them any more.
+    pub(crate) streams_stuck: Vec<Arc<Queue>>,
     pub(crate) event_ids: u64,
     /// What was pushed lately, by token.
     pub(crate) sent: VecDeque<(String, EventIds)>,
@@ -123,6 +125,7 @@ impl Bmc {
             logs: profile.logs.iter().map(|log| Log::new(profile, log, config.seed)).collect(),
             sessions: Sessions::new(profile.session_timeout, profile.sessions_max),
             streams: Vec::new(),
+            streams_stuck: Vec::new(),
             event_ids: 0,
             sent: VecDeque::new(),
             event_edit: None,
@@ -243,6 +246,7 @@ impl Bmc {
     pub(crate) fn stream_closed(&self, queue: &Arc<Queue>) {
         let mut state = self.lock();
         state.streams.retain(|other| !Arc::ptr_eq(other, queue));
+        state.streams_stuck.retain(|other| !Arc::ptr_eq(other, queue));
         state.counts.streams_open -= 1;
     }
 }

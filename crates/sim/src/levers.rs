@@ -121,8 +121,19 @@ impl Bmc {
         match reachability {
             Reachability::Up => {}
             Reachability::Refusing | Reachability::Resetting => state.end_streams(End::Broken),
-            Reachability::BlackHole => state.streams.drain(..).for_each(|queue| queue.lose()),
+            Reachability::BlackHole => {
+                let State { streams, streams_stuck, .. } = &mut *state;
+                streams.drain(..).chain(streams_stuck.drain(..)).for_each(|queue| queue.lose());
+            }
         }
+    }
+
+    /// The streams that are open now are stuck: they stay open, their keep-alives go on, and nothing is pushed on them
+    /// any more. Those that are opened later are well; [`StreamBehaviour::Silent`] is the same for all.
+    pub fn wedge_streams(&self) {
+        let mut state = self.lock();
+        let State { streams, streams_stuck, .. } = &mut *state;
+        streams_stuck.append(streams);
     }
 
     /// So many streams of clients that are gone take places until this is set to 0 again (T66).

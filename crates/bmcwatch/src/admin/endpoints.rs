@@ -163,6 +163,7 @@ mod tests {
             records: 3,
             reconnections: 0,
             stream_items: 0,
+            stream_missed_entries: 0,
             failures: BTreeMap::new(),
             stream_errors: BTreeMap::new(),
             gaps: [("wrapped", 1)].into(),

@@ -9,7 +9,7 @@ use collect::{EndpointView, State};
 use super::text::{Text, Type};
 
 /// The reasons a downgrade can have; each is shown, also at 0, so that an alert never misses its series.
-const DOWNGRADE_REASONS: [&str; 2] = ["sse_not_available", "connect_failures"];
+const DOWNGRADE_REASONS: [&str; 3] = ["sse_not_available", "connect_failures", "stream_wedged"];
 
 /// All families about endpoints.
 pub(super) fn write(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
@@ -115,6 +115,14 @@ fn streams(text: &mut Text<'_>, views: &[EndpointView]) {
         text.family("stream_items_processed_total", Type::Counter, "Items that came on the event stream.");
     for view in views {
         family.sample(&[endpoint(view)], view.stream_items);
+    }
+    let mut family = text.family(
+        "endpoint_stream_missed_entries_total",
+        Type::Counter,
+        "Log entries that should have come on the open event stream, which pushes such, and did not.",
+    );
+    for view in views {
+        family.sample(&[endpoint(view)], view.stream_missed_entries);
     }
     let mut family = text.family(
         "stream_errors_total",

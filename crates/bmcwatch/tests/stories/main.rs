@@ -3,17 +3,20 @@
 //!
 //! Each story ends with the promise: nothing lost, nothing twice.
 
+mod backpressure;
 mod continuity;
 mod downgrades;
 mod hiccups;
 mod histories;
 mod lifecycle;
 mod lines;
+mod odd;
 mod program;
 mod quiet;
 mod recoveries;
 mod replays;
 mod silence;
 mod streaming;
+mod wedged;
 mod wire;
 mod world;

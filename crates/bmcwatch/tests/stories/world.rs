@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use collect::{
     Board, Dependencies, Desired, Discovery, EndpointSpec, EndpointView, History, LogSettings, Reload,
 };
-use journal::{Journal, Location, Position, ReadLimit, Retention};
+use journal::{Journal, Location, Position, ReadLimit, Retention, Writer};
 use model::{Clock, Endpoint, EndpointId, Kind, Record, Secret, codec};
 use redfish::{AuthMode, ClientConfig, Login, Trust};
 use sim::{Bmc, BmcConfig, Logged, Profile, Severity};
@@ -42,9 +42,17 @@ pub(crate) struct World {
     /// Tokens that nobody could have read.
     pub(crate) excused: BTreeSet<String>,
     bmcs: BTreeMap<String, Arc<Bmc>>,
+    disk: watch::Sender<Disk>,
     running: Option<Running>,
     background: JoinSet<()>,
     _listening: DefaultGuard,
+}
+
+/// Whether what the journal writes gets on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Writes,
+    Stalls,
 }
 
 /// One life of the daemon.
@@ -74,7 +82,8 @@ impl World {
         let opened = Journal::open(location, retention, Arc::new(move || wall.now().timestamp_millis()));
         let (journal, writer) = opened.await.expect("a new journal can be opened");
         let mut background = JoinSet::new();
-        background.spawn(writer.run());
+        let disk = watch::Sender::new(Disk::Writes);
+        background.spawn(write(writer, disk.subscribe()));
         let lines = Lines::default();
         let listening = lines.listen(clock.clone());
         Self {
@@ -87,6 +96,7 @@ impl World {
             clock,
             excused: BTreeSet::new(),
             bmcs: BTreeMap::new(),
+            disk,
             running: None,
             background,
             _listening: listening,
@@ -181,6 +191,16 @@ impl World {
             wish.desired = desired;
             wish.revision += 1;
         });
+    }
+
+    /// The disk stalls: what is appended from now on waits, and no error says so.
+    pub(crate) fn stall_journal(&self) {
+        self.disk.send_replace(Disk::Stalls);
+    }
+
+    /// It goes on.
+    pub(crate) fn release_journal(&self) {
+        self.disk.send_replace(Disk::Writes);
     }
 
     /// Lets time pass.
@@ -324,6 +344,18 @@ impl World {
             *ways.entry(format!("{} by {}", record.kind.as_str(), record.source)).or_default() += 1;
         }
         ways
+    }
+}
+
+/// The journal's writer, which gets nowhere while the disk stalls.
+async fn write(writer: Writer, mut disk: watch::Receiver<Disk>) {
+    let mut writing = std::pin::pin!(writer.run());
+    while disk.wait_for(|disk| *disk == Disk::Writes).await.is_ok() {
+        tokio::select! {
+            biased;
+            _ = disk.wait_for(|disk| *disk == Disk::Stalls) => {}
+            () = &mut writing => return,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod identity;
 #[expect(dead_code, reason = "the stories use the rest")]
 mod lines;
 mod mutation;
+mod opening;
 mod pages;
 mod seen;
 mod stream;

@@ -2,6 +2,7 @@
 //!
 //! Here are the double and the limits; sessions, logs and streams have files of their own.
 
+mod limits;
 mod logs;
 mod registries;
 mod sessions;

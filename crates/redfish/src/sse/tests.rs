@@ -87,9 +87,9 @@ fn comments_are_noticed_and_dropped() {
         guard.next_block(&mut Bytes::from_static(b"data: x\n\n")).unwrap().as_deref(),
         Some("data: x\n\n")
     );
-    assert!(!guard.comments());
+    assert!(!guard.take_comments());
     assert_eq!(guard.next_block(&mut Bytes::from_static(b": stream keep-alive\n\n")), Ok(None));
-    assert!(guard.comments());
+    assert!(guard.take_comments() && !guard.take_comments());
     assert_eq!(data(&[b"data: x\n:y\ndata: z\n\n"]), ["x\nz"]);
 }
 
