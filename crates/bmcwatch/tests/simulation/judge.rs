@@ -84,12 +84,24 @@ fn have_nothing_in_common(bmc: &Bmc, ways: &[String]) -> bool {
 /// When a log of an endpoint was first read.
 type FirstRead = BTreeMap<(String, String), DateTime<Utc>>;
 
-fn note_reading(first_read: &mut FirstRead, record: &Record) {
-    let Some(log) = record.facts.log_service.clone().filter(|_| record.source != Origin::Stream) else {
-        return;
-    };
-    let of_log = (record.endpoint.id.as_str().to_owned(), log);
-    first_read.entry(of_log).or_insert(record.observed_at);
+/// What the journal tells of a run.
+#[derive(Default)]
+struct Heard {
+    /// Each token, with the ways on which it came.
+    told: BTreeMap<String, Vec<String>>,
+    covers: Vec<Cover>,
+    first_read: FirstRead,
+}
+
+impl Heard {
+    fn note(&mut self, record: &Record) {
+        let way = format!("{} by {} at {}", record.kind.as_str(), record.source, record.observed_at);
+        self.told.entry(token(record)).or_default().push(way);
+        if let Some(log) = record.facts.log_service.clone().filter(|_| record.source != Origin::Stream) {
+            let of_log = (record.endpoint.id.as_str().to_owned(), log);
+            self.first_read.entry(of_log).or_insert(record.observed_at);
+        }
+    }
 }
 
 /// The time within which a notice says that entries of a log may be missing.
@@ -117,27 +129,7 @@ impl Run {
         self.world.pass(SECOND).await;
         let mut sums = Sums { crashes: self.crashes, ..Sums::default() };
         let mut wrong = Vec::new();
-        let (mut uids, mut told, mut covers) =
-            (BTreeSet::new(), BTreeMap::<String, Vec<String>>::new(), Vec::new());
-        let mut first_read = FirstRead::new();
-        for record in self.world.records().await {
-            if !uids.insert(record.uid.to_bytes()) {
-                wrong.push(format!("uid {:?} twice", record.uid));
-            }
-            match record.kind {
-                Kind::Gap => sums.gaps += 1,
-                Kind::Cleared => sums.cleared += 1,
-                Kind::Changed => wrong.push("nobody asked for changes".to_owned()),
-                Kind::Entry | Kind::Event => {
-                    note_reading(&mut first_read, &record);
-                    let way =
-                        format!("{} by {} at {}", record.kind.as_str(), record.source, record.observed_at);
-                    told.entry(token(&record)).or_default().push(way);
-                    continue;
-                }
-            }
-            covers.extend(cover(&record));
-        }
+        let Heard { mut told, covers, first_read } = self.heard(&mut sums, &mut wrong).await;
         for (n, bmc) in self.bmcs.iter().enumerate() {
             let logs = 0..bmc.config().profile.logs.len();
             let held: BTreeSet<String> = logs.flat_map(|log| listed(bmc, log)).collect();
@@ -185,6 +177,27 @@ impl Run {
             wrong[..shown].join("\n")
         );
         sums
+    }
+
+    /// What the journal holds.
+    async fn heard(&self, sums: &mut Sums, wrong: &mut Vec<String>) -> Heard {
+        let (mut heard, mut uids) = (Heard::default(), BTreeSet::new());
+        for record in self.world.records().await {
+            if !uids.insert(record.uid.to_bytes()) {
+                wrong.push(format!("uid {:?} twice", record.uid));
+            }
+            match record.kind {
+                Kind::Gap => sums.gaps += 1,
+                Kind::Cleared => sums.cleared += 1,
+                Kind::Changed => wrong.push("nobody asked for changes".to_owned()),
+                Kind::Entry | Kind::Event => {
+                    heard.note(&record);
+                    continue;
+                }
+            }
+            heard.covers.extend(cover(&record));
+        }
+        heard
     }
 
     /// Whether it is older than all that was ever told of its log, and happened before that log was read for the first
