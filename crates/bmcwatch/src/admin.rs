@@ -1,6 +1,7 @@
-//! The admin HTTP server: health, metrics, reload, and the state of endpoints and sinks as JSON.
+//! The admin HTTP server: health, metrics, reload, the state of endpoints and sinks as JSON, a try of one
+//! endpoint.
 //!
-//! It is bound early, so that its address is known, and served late. Nothing it answers touches a BMC, and nothing is
+//! It is bound early, so that its address is known, and served late. No answer waits for a BMC, and nothing is
 //! answered, but for probes, that the guard has not passed. Not here: the records themselves.
 
 mod browser;
@@ -12,6 +13,7 @@ mod landing;
 pub(crate) mod login;
 mod problem;
 mod reload;
+mod retry;
 mod server;
 mod sinks;
 mod window;
@@ -26,7 +28,7 @@ use axum::{
     routing::{get, post},
 };
 use certificate::{Certificate, TlsError};
-use collect::Board;
+use collect::{Board, RetryHandle};
 use guard::Guard;
 use problem::Problem;
 use server::Serving;
@@ -55,6 +57,8 @@ pub struct AdminState {
     pub readiness: watch::Receiver<Readiness>,
     /// Where wishes to reload go.
     pub reload: ReloadHandle,
+    /// Where wishes to try one endpoint now go.
+    pub retries: RetryHandle,
 }
 
 /// The listener cannot be bound.
@@ -126,6 +130,7 @@ fn router(state: AdminState, guard: Arc<Guard>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/-/reload", reload)
         .route("/api/v1/endpoints", get(endpoints::get))
+        .route("/api/v1/endpoints/{id}/retry", post(retry::post))
         .route("/api/v1/sinks", get(sinks::get))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
 use model::Secret;
-use reqwest::{StatusCode, redirect::Policy};
+use reqwest::{RequestBuilder, StatusCode, Url, redirect::Policy};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -83,7 +83,21 @@ impl AdminClient {
 
     /// The daemon's answer to a GET.
     pub async fn get(&self, path: &str) -> anyhow::Result<Bytes> {
-        let mut request = self.http.get(format!("{}{path}", self.base));
+        self.answer(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// The daemon's answer to a wish about one endpoint.
+    pub async fn post_endpoint(&self, id: &str, wish: &str) -> anyhow::Result<Bytes> {
+        let mut url = Url::parse(&self.base)?;
+        // An id may hold characters that a path may not.
+        let segments = url.path_segments_mut();
+        let mut segments = segments.map_err(|()| anyhow::anyhow!("{} has no paths", self.base))?;
+        segments.extend(["api", "v1", "endpoints", id, wish]);
+        drop(segments);
+        self.answer(self.http.post(url)).await
+    }
+
+    async fn answer(&self, mut request: RequestBuilder) -> anyhow::Result<Bytes> {
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password.expose()));
         }

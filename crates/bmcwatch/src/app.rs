@@ -3,6 +3,7 @@
 //! It takes no decisions about BMCs or records. What varies in tests and in the demo (network, clock, place of the journal,
 //! how a reload gets its config) is handed in; everything else is what production runs.
 
+mod rotation;
 mod supervise;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -24,6 +25,7 @@ use crate::{
     systemd,
 };
 
+use rotation::Rotation;
 use supervise::Tasks;
 
 /// How the config is loaded again.
@@ -123,8 +125,14 @@ impl App {
         );
         let (readiness, ready) = watch::channel(Readiness { journal_open: true, ..Readiness::default() });
         let (reload, admin_reloads) = ReloadHandle::channel();
-        let admin_state =
-            AdminState { page, board: board.clone(), sinks: Arc::clone(&sinks), readiness: ready, reload };
+        let admin_state = AdminState {
+            page,
+            board: board.clone(),
+            sinks: Arc::clone(&sinks),
+            readiness: ready,
+            reload,
+            retries: discovery.retries(),
+        };
         metrics.config_loaded(hash(&config), clock.now());
         Ok(Self {
             config,
@@ -169,7 +177,11 @@ impl App {
     /// Runs until told to stop, then ends in phases: collectors (and their sessions), sinks, journal, admin listener. The
     /// phases have their own deadlines and together less than 10 s, so that a service manager never has to kill.
     pub async fn run(self, mut control: Control) -> Result<(), Died> {
+        let mut tasks = Tasks::default();
+        let (files, mut seen) = rotation::start(&mut tasks, rotation::files(&self.config));
         let mut steering = Steering {
+            files,
+            rotation: Rotation::default(),
             running: self.config,
             load: self.load,
             levels: self.levels,
@@ -179,7 +191,6 @@ impl App {
         };
         let mut admin_reloads = self.admin_reloads;
         let mut discovered = self.discovery.passed();
-        let mut tasks = Tasks::default();
         let writer = self.writer;
         tasks.journal.spawn("journal writer", async move { writer.run().await });
         let names = self.sinks.iter().map(|sink| sink.view().name).collect();
@@ -213,6 +224,7 @@ impl App {
                     let outcome = steering.reload();
                     asked.done(outcome);
                 }
+                Some(seen) = seen.recv() => steering.looked(seen),
             }
         };
         systemd::stopping();
@@ -227,6 +239,8 @@ impl App {
 /// What a reload changes and what it compares with.
 struct Steering {
     running: Config,
+    files: watch::Sender<rotation::Files>,
+    rotation: Rotation,
     load: Load,
     levels: Option<Levels>,
     clock: Clock,
@@ -284,6 +298,8 @@ impl Steering {
             wish.revision += 1;
         });
         self.metrics.config_loaded(hash(&config), self.clock.now());
+        self.files.send_replace(rotation::files(&config));
+        self.rotation = Rotation::default();
         self.running = config;
     }
 }

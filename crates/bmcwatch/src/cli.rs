@@ -14,7 +14,7 @@ use crate::{
     admin_client::Access,
     config::{Environment, PATH_DEFAULT},
 };
-pub use check::{check_config, config_show};
+pub use check::{check_config, config_show, explain};
 
 /// Exit code of a command that failed.
 pub const EXIT_FAILURE: u8 = 1;
@@ -94,9 +94,39 @@ Examples:
     #[command(after_help = "\
 Examples:
   bmcwatch endpoints
+  bmcwatch endpoints retry r17-u12                  log in and read now, whatever it is waiting for
   bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml
   bmcwatch endpoints --username ada --password-file ~/.bmcwatch-password")]
-    Endpoints(Access),
+    Endpoints(Endpoints),
+}
+
+/// `bmcwatch endpoints`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Endpoints {
+    /// How to log in to the daemon.
+    #[command(flatten)]
+    pub access: Access,
+    /// What to do with one of them; a table of all when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<EndpointsCommand>,
+}
+
+/// `bmcwatch endpoints ...`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum EndpointsCommand {
+    /// Forget that logins of an endpoint were refused, and try it now
+    ///
+    /// For an endpoint in the state `auth_failed` whose account was put right, and for one in `backoff` that need not be
+    /// waited for. A password that is still wrong counts at the BMC as two more wrong logins.
+    Retry {
+        /// The endpoint's id
+        #[arg(value_name = "ENDPOINT")]
+        id: String,
+        /// How to log in to the daemon.
+        #[command(flatten)]
+        access: Access,
+    },
 }
 
 /// `bmcwatch config ...`
@@ -168,11 +198,15 @@ pub struct Simulate {
 #[command(after_help = "\
 Examples:
   bmcwatch check-config                             the file that the daemon would use
+  bmcwatch check-config --explain r17-u12           which credentials, trust, auth and mode that endpoint gets, and why
   bmcwatch check-config --no-secrets example/*.toml away from the machine that has the secrets")]
 pub struct CheckConfig {
     /// The files; without one, the file of --config
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Print what holds for this endpoint, and why; exit code 1 when there is no such endpoint
+    #[arg(long, value_name = "ENDPOINT")]
+    pub explain: Option<String>,
     /// Whether secrets are at hand.
     #[command(flatten)]
     pub secrets: Secrets,

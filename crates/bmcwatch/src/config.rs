@@ -8,37 +8,46 @@ mod collectors;
 mod credentials;
 mod endpoints;
 mod environment;
+mod explain;
 mod key;
+mod matching;
 mod nearest;
 mod problem;
 mod quantity;
 mod reader;
 mod reference;
+mod secret_file;
 mod service;
 mod share;
 mod show;
 mod sinks;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use collect::{Desired, EndpointSpec, LogSettings, Share};
+use model::Secret;
 use toml::de::DeTable;
 
 pub use admin::{AdminConfig, TlsConfig};
-pub(crate) use credentials::is_open_to_others;
 pub use credentials::{Credentials, PasswordSource};
-pub use endpoints::EndpointConfig;
+pub use endpoints::{Assigned, By, EndpointConfig};
 pub use environment::Environment;
+pub use matching::Match;
 pub use problem::{EXIT_CONFIG, Place, Problem, Problems, Warning};
 pub use reference::reference;
+pub use secret_file::SecretFile;
+pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
 
-use problem::Refusal;
+pub(crate) use nearest::no_such_endpoint;
+pub(crate) use problem::Refusal;
+
 use reader::{Reader, Table};
 
 /// Where the config file is when `--config` does not say.
@@ -75,7 +84,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file, with the secrets that it refers to.
     pub fn load(path: &Path, environment: &Environment) -> Result<(Self, Vec<Warning>), Problems> {
-        let text = read_file(path).map_err(|refusal| {
+        // It may hold passwords: wiped when it has been read.
+        let text = read_file(path).map(Secret::new).map_err(|refusal| {
             let Refusal { text, hint } = refusal;
             Problems::new(vec![Problem {
                 file: path.to_owned(),
@@ -85,7 +95,7 @@ impl Config {
                 hint,
             }])
         })?;
-        Self::parse(path, &text, environment)
+        Self::parse(path, text.expose(), environment)
     }
 
     /// Checks a text as if it stood in `path`.
@@ -117,7 +127,7 @@ impl Config {
         let credentials = credentials::read(reader, &top);
         let (interval, share) = share::read(reader, &top);
         Self {
-            endpoints: endpoints::read(reader, &top, &credentials.names, &credentials.list),
+            endpoints: endpoints::read(reader, &top, &credentials),
             credentials: credentials.list,
             interval,
             share,
@@ -141,6 +151,30 @@ impl Config {
         Desired { endpoints: specs.collect(), logs: self.logs.clone(), interval: self.interval }
     }
 
+    /// Puts other passwords, by the names of their logins, in the place of those that were read; answers how many
+    /// endpoints have them.
+    pub(crate) fn change_passwords(&mut self, changed: &BTreeMap<String, Secret>) -> usize {
+        for one in &mut self.credentials {
+            if let Some(password) = changed.get(&one.name) {
+                one.login.password = password.clone();
+            }
+        }
+        let mut endpoints = 0;
+        for config in &mut self.endpoints {
+            let assigned = config.credentials.as_ref().and_then(|assigned| changed.get(&assigned.name));
+            if let (Some(password), Some(login)) = (assigned, &mut config.client.login) {
+                login.password = password.clone();
+                endpoints += 1;
+            }
+        }
+        endpoints
+    }
+
+    /// What holds for one endpoint and why, for a person to read.
+    pub fn explain(&self, endpoint: &EndpointConfig) -> String {
+        explain::explain(self, endpoint)
+    }
+
     /// The effective config as a TOML file, every default written out, passwords as `***`.
     pub fn show(&self) -> String {
         show::show(self)
@@ -162,8 +196,8 @@ fn read_file(path: &Path) -> Result<String, Refusal> {
 }
 
 /// The secret in a file that a command line names, under the rules of `password_file`.
-pub(crate) fn secret_file(path: &Path) -> Result<model::Secret, String> {
-    credentials::from_file(path, &Environment::of_process()).map_err(|refusal| {
+pub(crate) fn secret_file(path: &Path) -> Result<Secret, String> {
+    SecretFile::new(path.to_owned(), &Environment::of_process()).read().map_err(|refusal| {
         [Some(refusal.text), refusal.hint].into_iter().flatten().collect::<Vec<_>>().join("; ")
     })
 }

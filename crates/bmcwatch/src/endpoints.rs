@@ -1,4 +1,5 @@
-//! `bmcwatch endpoints`: asks the running daemon what its endpoints are doing and prints a table.
+//! `bmcwatch endpoints`: asks the running daemon what its endpoints are doing and prints a table, or asks it to do something
+//! with one of them.
 
 use std::io::{self, Write};
 
@@ -48,6 +49,22 @@ pub async fn show(daemon: AdminClient) -> anyhow::Result<()> {
             None => return Ok(()),
         }
     }
+}
+
+/// Asks the daemon to try one endpoint now.
+pub async fn retry(daemon: AdminClient, id: &str) -> anyhow::Result<()> {
+    let answer = daemon.post_endpoint(id, "retry").await?;
+    let Tried { state } = serde_json::from_slice(&answer).context("read the daemon's answer")?;
+    writeln!(
+        io::stdout(),
+        "{id} is tried now; it was in state {state}. `bmcwatch endpoints` shows what came of it."
+    )?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Tried {
+    state: String,
 }
 
 fn print(out: &mut impl Write, row: &Row) -> io::Result<()> {

@@ -28,7 +28,7 @@ use std::{
 use clap::Parser;
 
 use admin_client::AdminClient;
-use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE};
+use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand};
 use config::{Config, EXIT_CONFIG, Environment};
 
 /// Threads of the runtime: 10,000 endpoints take less than one core, and each thread more costs memory (a heap of its own)
@@ -46,7 +46,11 @@ pub fn run_main() -> ExitCode {
         Command::CheckConfig(check) => {
             let paths = if check.paths.is_empty() { vec![config] } else { check.paths };
             let environment = check.secrets.environment();
-            said(cli::check_config(&paths, &environment, &mut io::stdout(), &mut io::stderr()))
+            let (out, errors) = (&mut io::stdout(), &mut io::stderr());
+            said(match check.explain {
+                Some(id) => cli::explain(&paths, &id, &environment, out, errors),
+                None => cli::check_config(&paths, &environment, out, errors),
+            })
         }
         Command::Config(ConfigCommand::Show(show)) => {
             said(cli::config_show(&config, &show.secrets.environment(), &mut io::stdout(), &mut io::stderr()))
@@ -55,9 +59,14 @@ pub fn run_main() -> ExitCode {
             run::run(path, config, warnings)
         }),
         // Whoever asks the daemon need not be able to read its secrets.
-        Command::Endpoints(access) => {
+        Command::Endpoints(cli::Endpoints { access, command }) => {
             with_config(&config, &Environment::of_process().without_secrets(), async |config, _, _| {
-                endpoints::show(AdminClient::new(&config.admin, &access)?).await
+                match command {
+                    None => endpoints::show(AdminClient::new(&config.admin, &access)?).await,
+                    Some(EndpointsCommand::Retry { id, access }) => {
+                        endpoints::retry(AdminClient::new(&config.admin, &access)?, &id).await
+                    }
+                }
             })
         }
         Command::Demo(demo) => block_on(demo::run(demo)),

@@ -201,13 +201,88 @@ fn passwords_are_never_shown() {
         password = \"hunter2\"
         [credentials.b]
         username = \"u\"
-        password_env = \"PASSWORD\"";
+        password_env = \"PASSWORD\"
+        [[endpoints]]
+        address = \"https://a\"
+        credentials = \"a\"";
     let (config, warnings) = parse(text).unwrap();
     assert_eq!(config.credentials[0].login.password.expose(), "hunter2");
     assert_eq!(config.credentials[1].login.password.expose(), "s3cret");
-    let seen = format!("{} {config:?} {warnings:?}", config.show());
+    // Each type that holds one on its way to a client.
+    let desired = config.desired();
+    let login = &config.credentials[0].login;
+    let held = format!("{login:?} {:?} {:?}", login.password, config.endpoints[0].client);
+    let reload = collect::Reload { desired: desired.clone().into(), revision: 0 };
+    let seen = format!("{} {config:?} {warnings:?} {desired:?} {reload:?} {held}", config.show());
+    assert!(seen.matches("password: ***").count() >= 7, "{seen}");
     assert!(seen.contains("password = \"***\"") && seen.contains("password_env = \"PASSWORD\""));
     assert!(!seen.contains("hunter2") && !seen.contains("s3cret"), "{seen}");
+}
+
+#[test]
+fn a_problem_of_a_config_with_passwords_shows_none_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("open");
+    fs::write(&file, "s3cret-in-a-file").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = format!(
+        "[credentials.a]\nusername = \"u\"\npassword = \"hunter2\"\npasword = \"hunter3\"\n\
+         [credentials.b]\nusername = \"u\"\npassword_file = \"{}\"\n\
+         [credentials.c]\nusername = \"u\"\npassword = \"${{s3cret part}}\"\n",
+        file.display()
+    );
+    let problems = parse(&text).unwrap_err();
+    assert_eq!(problems.list().len(), 3, "{problems}");
+    let seen = format!("{problems} {problems:?}");
+    assert!(seen.contains("is open to others (mode 0644)"), "{seen}");
+    assert!(!seen.contains("hunter") && !seen.contains("s3cret"), "{seen}");
+}
+
+#[test]
+fn an_endpoint_gets_its_own_credentials_before_those_that_match_it() {
+    let text = "
+        [[endpoints]]
+        id = \"own\"
+        address = \"https://10.0.17.1\"
+        credentials = \"other\"
+        [[endpoints]]
+        id = \"matched\"
+        address = \"https://10.0.17.2\"
+        [[endpoints]]
+        id = \"open\"
+        address = \"https://10.0.17.3\"
+        auth = \"none\"
+        [credentials.range]
+        username = \"range\"
+        password_env = \"PASSWORD\"
+        match.addresses = [\"10.0.17.0/24\"]
+        [credentials.other]
+        username = \"other\"
+        password_env = \"PASSWORD\"";
+    let (config, warnings) = parse(text).unwrap();
+    assert_eq!(warnings, []);
+    let users =
+        config.endpoints.iter().map(|one| one.client.login.as_ref().map(|login| login.username.as_str()));
+    assert_eq!(users.collect::<Vec<_>>(), [Some("other"), Some("range"), None]);
+    // Shown, it is matched and not named, so that it follows the match.
+    let shown = config.show();
+    assert_eq!(shown.matches("\ncredentials = ").count(), 1, "{shown}");
+    assert_eq!(parse(&shown).unwrap().0, config);
+    let explained: Vec<String> = config.endpoints.iter().map(|one| config.explain(one)).collect();
+    for (explained, parts) in explained.iter().zip([
+        &[
+            "credentials  other: as the endpoint says\n",
+            "not          range: matches too, but what the endpoint says wins, ",
+        ][..],
+        &[
+            "credentials  range: its match fits best, addresses = [\"10.0.17.0/24\"]\n",
+            "password     ***: in the variable PASSWORD\n",
+        ],
+        &["credentials  none: `auth` is \"none\"\n", "auth         none: as the endpoint says\n"],
+    ]) {
+        assert!(parts.iter().all(|part| explained.contains(part)), "{explained}");
+        assert!(!explained.contains("s3cret"), "{explained}");
+    }
 }
 
 #[test]

@@ -61,6 +61,29 @@ fn without_a_path_the_file_of_config_is_checked() {
 }
 
 #[test]
+fn what_an_endpoint_gets_is_explained_and_an_unknown_one_is_told_its_neighbour() {
+    let explain = |id: &str| said(&["check-config", "--no-secrets", "--explain", id, "example/fleet.toml"]);
+    let (code, out, errors) = explain("fra1-r17-u12");
+    let expected = "\
+fra1-r17-u12
+  watched      no: `only` or `shard` of [discovery] leave it to others
+  credentials  dell: its match fits best, labels = { vendor = \"dell\" }
+  username     monitor: [credentials.dell]
+  password     ***: in dell
+  auth         auto: as by default
+  trust        ca:/etc/bmcwatch/bmc-ca.pem: as the endpoint says
+  mode         auto: `mode` of [collectors.logs]
+";
+    assert_eq!((code, out.as_str(), errors.as_str()), (0, expected, ""));
+    let (code, out, errors) = explain("fra1-r17-u21");
+    let expected =
+        "example/fleet.toml: there is no endpoint \"fra1-r17-u21\"; did you mean \"fra1-r17-u12\"?\n";
+    assert_eq!((code, out.as_str(), errors.as_str()), (1, "", expected));
+    let bad = "crates/bmcwatch/tests/testdata/bad/unknown-key.toml";
+    assert_eq!(said(&["check-config", "--no-secrets", "--explain", "x", bad]).0, 78);
+}
+
+#[test]
 fn warnings_are_shown_and_change_no_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("empty.toml");

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-use bmcwatch::{admin_client::Access, cli::Cli};
+use bmcwatch::cli::{Cli, Endpoints as Asked};
 use clap::{Command, CommandFactory, Parser};
 
 /// The help of a command and of every command below it.
@@ -20,7 +20,7 @@ fn the_help_texts_are_the_committed_ones() {
     command.build();
     let mut texts = Vec::new();
     pages(command, "bmcwatch", &mut texts);
-    assert_eq!(texts.len(), 8, "one for the program and one for each command");
+    assert_eq!(texts.len(), 9, "one for the program and one for each command");
     for (name, text) in texts {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/help").join(format!("{name}.txt"));
@@ -46,7 +46,7 @@ fn run_is_the_default_and_the_config_path_may_stand_anywhere() {
         (&["bmcwatch"][..], "/etc/bmcwatch/bmcwatch.toml", Run),
         (&["bmcwatch", "--config", "x"], "x", Run),
         (&["bmcwatch", "run", "--config", "x"], "x", Run),
-        (&["bmcwatch", "--config", "x", "endpoints"], "x", Endpoints(Access::default())),
+        (&["bmcwatch", "--config", "x", "endpoints"], "x", Endpoints(Asked::default())),
     ] {
         let (config, command) = Cli::try_parse_from(arguments).unwrap().asked();
         assert_eq!((config.as_path(), command), (Path::new(path), expected), "{arguments:?}");

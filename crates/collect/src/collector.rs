@@ -49,7 +49,7 @@ pub(crate) struct Context {
     pub(crate) wish: Arc<Wish>,
     pub(crate) client: Arc<Client>,
     pub(crate) status: Arc<Status>,
-    /// Somebody says: try now (a reload, `endpoints retry`).
+    /// Somebody says: try now (a reload, another password, `endpoints retry`).
     pub(crate) poke: Arc<Notify>,
     /// What another collector had told before bmcwatch came.
     pub(crate) take_over: Arc<TakeOver>,
@@ -112,6 +112,10 @@ impl Context {
     /// Waits after trouble, and is woken early by a stop or a poke. The status shows until when.
     pub(crate) async fn pause(&self, wait: Duration) -> Pause {
         let poked = self.poke.notified();
+        // Told between the refusal and here.
+        if self.status.state() == State::AuthFailed && self.client.login_pause().is_none() {
+            return Pause::Over;
+        }
         let woken = tokio::select! {
             biased;
             () = poked => Pause::Over,
@@ -119,6 +123,14 @@ impl Context {
         };
         self.status.next_try(None);
         woken
+    }
+
+    /// Waits until logins are tried again before their pause is over: somebody gave another password, or asked for it.
+    pub(crate) async fn login_is_free(&self) {
+        let poked = self.poke.notified();
+        if self.client.login_pause().is_some() {
+            poked.await;
+        }
     }
 
     /// Waits between healthy polls: only a stop ends it early. A poke is for those in trouble; if it woke the others, each

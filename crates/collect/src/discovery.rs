@@ -13,14 +13,14 @@ use journal::Journal;
 use model::{Clock, EndpointId};
 use redfish::Network;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     task::{Id, JoinError, JoinSet},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Board, Desired, EndpointSpec, Metrics, State,
+    Board, Desired, EndpointSpec, Metrics, Retry, RetryHandle, State,
     announce::{Announcer, SUMMARY_PERIOD},
     collector::{World, chain},
     follow::BURSTS_MAX,
@@ -54,19 +54,23 @@ pub struct Dependencies {
     pub redfish_metrics: redfish::Metrics,
 }
 
-/// Tells discovery that the operator reloaded: the wish (maybe the same one), and that endpoints whose credentials were
-/// refused may be tried again.
+/// Tells discovery the wish, and whether the operator reloaded.
 #[derive(Debug, Clone)]
 pub struct Reload {
-    /// The wish.
+    /// The wish; maybe the same one.
     pub desired: Arc<Desired>,
-    /// Rises with each reload, so that a reload without a change is noticed.
+    /// Rises with each reload of the operator, also one without a change: all endpoints whose credentials were refused may
+    /// be tried again. A wish that we have changed ourselves (a password that was found changed) keeps it: it is no news
+    /// for those that it does not concern.
     pub revision: u64,
 }
 
 /// The loop; its owner awaits [`run`](Self::run).
 pub struct Discovery {
     reload: watch::Receiver<Reload>,
+    /// Of the wish that was taken over last.
+    revision: u64,
+    retries: (RetryHandle, mpsc::Receiver<Retry>),
     network: Arc<dyn Network>,
     redfish_metrics: redfish::Metrics,
     world: Arc<World>,
@@ -85,12 +89,14 @@ impl Discovery {
     pub fn new(reload: watch::Receiver<Reload>, dependencies: Dependencies) -> Self {
         let Dependencies { network, journal, clock, seed, board, metrics, redfish_metrics } = dependencies;
         let ingest = Ingest::new(journal.clone(), clock.clone(), metrics.clone());
-        let now = Instant::now();
+        let (now, revision) = (Instant::now(), reload.borrow().revision);
         let (announcer, pace) = (Announcer::new(now), Pace::new(now));
         let bursts = Semaphore::new(BURSTS_MAX);
         let world = World { journal, ingest, clock, seed, board, metrics, announcer, pace, bursts };
         Self {
             reload,
+            revision,
+            retries: RetryHandle::channel(),
             network,
             redfish_metrics,
             world: Arc::new(world),
@@ -109,6 +115,11 @@ impl Discovery {
         self.passed.subscribe()
     }
 
+    /// Where wishes to try one endpoint now go in.
+    pub fn retries(&self) -> RetryHandle {
+        self.retries.0.clone()
+    }
+
     /// Runs until `stop`, then stops every collector, logs out, and returns.
     pub async fn run(mut self, stop: CancellationToken) {
         self.refresh();
@@ -124,6 +135,7 @@ impl Discovery {
                 () = stop.cancelled() => break,
                 Some(joined) = self.tasks.join_next_with_id() => self.prune(joined),
                 Ok(()) = self.reload.changed() => self.reloaded(),
+                Some(asked) = self.retries.1.recv() => self.retry(asked),
                 _ = summary.tick() => self.world.announcer.summary(&self.world.board),
                 () = tokio::time::sleep_until(next) => {}
             }
@@ -146,15 +158,35 @@ impl Discovery {
             (id, same.unwrap_or_else(|| Arc::new(wish)))
         };
         self.wanted = desired.endpoints.iter().map(wish).collect();
+        for (id, slot) in &mut self.slots {
+            if let Some(wish) = self.wanted.get(id) {
+                slot.take_password(wish);
+            }
+        }
     }
 
     fn reloaded(&mut self) {
         self.refresh();
+        let revision = self.reload.borrow().revision;
+        if std::mem::replace(&mut self.revision, revision) == revision {
+            return;
+        }
         self.unusable.clear();
         for slot in self.slots.values() {
             slot.retry();
         }
         tracing::info!(endpoints = self.wanted.len(), "endpoints reloaded");
+    }
+
+    /// Somebody asks for one endpoint to be tried; the pass that follows starts what has to be started.
+    fn retry(&mut self, asked: Retry) {
+        let id = &asked.endpoint;
+        let before = match self.slots.get_mut(id) {
+            Some(slot) => Some(slot.retry_now(Instant::now())),
+            None => self.wanted.get(id).map(|_| State::Unsupported),
+        };
+        tracing::info!(endpoint = %id, state = before.map(State::as_str), "endpoint is tried again, as asked");
+        asked.done(before);
     }
 
     /// One pass: idempotent, and the same for the first start, a change, and recovery.

@@ -18,6 +18,7 @@ use crate::{
     continuity::Lost,
     doorbell::Doorbell,
     downgrade::Reason,
+    held::Held,
     ingest::{Offer, Told},
     notice::Notice,
     occurrence::{Counted, Newest, Occurrences},
@@ -26,12 +27,6 @@ use crate::{
     stream::{Resumed, StreamRun},
     wedge,
 };
-
-/// Events held while the logs are read. When it is full the stream is not read on: TCP holds the BMC back.
-const BUFFER_EVENTS_MAX: usize = 1024;
-
-/// Bytes of such events.
-const BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// Events handed to the journal at once; more wait in the socket.
 const BATCH_EVENTS_MAX: usize = 64;
@@ -73,8 +68,7 @@ struct Following<'a> {
     stream: EventStream,
     reading: Option<Reading<'a>>,
     side_read: Option<SideRead<'a>>,
-    buffer: Vec<Counted>,
-    buffer_bytes: usize,
+    held: Held,
     occurrences: Occurrences,
     doorbell: Doorbell,
     /// The BMC has said so, and it is not told yet.
@@ -86,6 +80,8 @@ struct Following<'a> {
     proven: bool,
     /// When its age proves it; never, where streams live and say nothing.
     proves_at: Option<Instant>,
+    /// The stream lives on a session that is gone, and our password was refused: nothing can be read until that changes.
+    locked_out: bool,
     reconcile_at: Instant,
     pulse: Pulse,
 }
@@ -103,6 +99,8 @@ enum Woken {
     Read(Option<Box<Logs>>, Result<Tally, Broken>),
     SideRead(Result<(), RequestError>),
     Item(Result<StreamItem, StreamError>),
+    /// Logins are tried again.
+    Unlocked,
     Timer,
 }
 
@@ -127,8 +125,7 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
         stream,
         reading: Some(reading),
         side_read: None,
-        buffer: Vec::new(),
-        buffer_bytes: 0,
+        held: Held::default(),
         occurrences: Occurrences::default(),
         doorbell: Doorbell::default(),
         dropped: false,
@@ -137,6 +134,7 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
         opened_at,
         proven: false,
         proves_at,
+        locked_out: false,
         reconcile_at: opened_at + context.wish.logs.reconcile_interval,
         pulse: Pulse::new(
             context.status.habits().keep_alives(),
@@ -188,6 +186,11 @@ impl Following<'_> {
                 Woken::Read(logs, tally) => self.logs_read(run, logs, tally).await,
                 Woken::SideRead(alive) => self.proved_alive(alive),
                 Woken::Item(item) => self.item(run, item).await,
+                Woken::Unlocked => {
+                    self.locked_out = false;
+                    self.reconcile_at = Instant::now();
+                    Ok(())
+                }
                 Woken::Timer => self.timer(run),
             };
             if let Err(why) = follows {
@@ -198,7 +201,7 @@ impl Following<'_> {
 
     /// Waits for the next thing to do, and does nothing.
     async fn wait(&mut self) -> Woken {
-        let has_room = self.buffer.len() < BUFFER_EVENTS_MAX && self.buffer_bytes < BUFFER_BYTES_MAX;
+        let has_room = self.held.has_room();
         let timer_at = self.next_timer();
         let reading: OptionFuture<_> = self.reading.as_mut().into();
         let side_read: OptionFuture<_> = self.side_read.as_mut().into();
@@ -208,6 +211,7 @@ impl Following<'_> {
             Some((logs, tally)) = reading => Woken::Read(logs, tally),
             Some(alive) = side_read => Woken::SideRead(alive),
             item = self.stream.next(), if has_room => Woken::Item(item),
+            () = self.context.login_is_free(), if self.locked_out => Woken::Unlocked,
             () = tokio::time::sleep_until(timer_at) => Woken::Timer,
         }
     }
@@ -269,7 +273,8 @@ impl Following<'_> {
     ) -> Result<(), Why> {
         self.reading = None;
         // What came while it went on waits yet, and may be what it found.
-        let read = wedge::Reading::of(&tally, self.buffer.len());
+        let read = wedge::Reading::of(&tally, self.held.len());
+        self.locked_out = false;
         run.logs = logs.filter(|_| !catch_up::doubts(&tally));
         match tally {
             Ok(tally) => {
@@ -290,10 +295,10 @@ impl Following<'_> {
             Err(broken @ Broken::Request(_)) => {
                 let wait = run.after_reading(self.context, &broken);
                 self.reconcile_at = self.reconcile_at.min(Instant::now() + wait);
+                self.locked_out = self.context.client.login_pause().is_some();
             }
         }
-        let held = std::mem::take(&mut self.buffer);
-        self.buffer_bytes = 0;
+        let held = self.held.take();
         if let Some(at) = self.doorbell.read(Instant::now()) {
             self.reconcile_at = self.reconcile_at.min(at);
         }
@@ -328,15 +333,14 @@ impl Following<'_> {
             Box::pin(self.events_were_dropped()).await?;
         }
         if self.reading.is_some() {
-            self.buffer_bytes += events.iter().map(|counted| size_of_event(&counted.event)).sum::<usize>();
-            self.buffer.append(&mut events);
+            self.held.hold(events);
         } else {
             self.ingest(run, events).await?;
         }
         match end {
             // What was held for the end of the reading is durable before the stream is left.
             Some(trouble) => {
-                let held = std::mem::take(&mut self.buffer);
+                let held = self.held.take();
                 self.ingest(run, held).await?;
                 Err(Why::Trouble(trouble))
             }
@@ -436,7 +440,7 @@ impl Following<'_> {
     /// A stop finds events that waited for the end of a reading. Some of them may stand in no log.
     async fn keep_held(&mut self, run: &mut StreamRun, why: Why) {
         if why == Why::Stopped {
-            let held = std::mem::take(&mut self.buffer);
+            let held = self.held.take();
             // Discovery waits a few seconds for this. A journal that refuses them has said so itself.
             if self.ingest(run, held).await.is_err() {
                 tracing::debug!(endpoint = %self.context.id(), "events that were held could not be stored");
@@ -483,8 +487,4 @@ async fn place_for_burst(context: &Context) -> Option<SemaphorePermit<'_>> {
         () = context.stop.cancelled() => None,
         place = context.world.bursts.acquire() => place.ok(),
     }
-}
-
-fn size_of_event(event: &Event) -> usize {
-    event.facts.original.as_ref().map_or(256, |original| original.get().len())
 }

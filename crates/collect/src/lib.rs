@@ -17,6 +17,7 @@ mod failure_window;
 mod follow;
 mod gap;
 mod habits;
+mod held;
 mod ingest;
 mod jitter;
 mod metrics;
@@ -29,6 +30,7 @@ mod plan;
 mod pulse;
 mod read_log;
 mod recover;
+mod retry;
 mod settings;
 mod share;
 mod slot;
@@ -42,6 +44,7 @@ pub use board::{Board, EndpointView, State};
 pub use discovery::{Dependencies, Discovery, Reload};
 pub use gap::GapReason;
 pub use metrics::Metrics;
+pub use retry::{Retry, RetryError, RetryHandle};
 pub use settings::{
     AutoSettings, DISCOVERY_INTERVAL, Desired, EndpointSpec, History, LogSettings, Mode, PeriodicSettings,
     RetrySse, SseSettings,

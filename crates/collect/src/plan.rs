@@ -23,6 +23,16 @@ impl Wish {
     pub(crate) fn mode(&self) -> Mode {
         self.spec.log_mode.unwrap_or(self.logs.mode)
     }
+
+    /// Whether the other one is the same but for the password of the same user: nothing has to be restarted for that.
+    pub(crate) fn differs_by_password(&self, other: &Self) -> bool {
+        let Self { spec, logs } = self;
+        let EndpointSpec { endpoint, client, log_mode } = spec;
+        client.differs_by_password(&other.spec.client)
+            && *endpoint == other.spec.endpoint
+            && *log_mode == other.spec.log_mode
+            && *logs == other.logs
+    }
 }
 
 /// What a slot is doing.

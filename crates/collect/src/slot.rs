@@ -9,7 +9,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Mode,
+    Mode, State,
     backoff::Backoff,
     collector::{self, Context, Exit, World},
     downgrade::Role,
@@ -148,5 +148,28 @@ impl Slot {
         self.client.retry_login();
         // Only who waits now: kept for later, it would shorten the wait after a failure of next week.
         self.poke.notify_waiters();
+    }
+
+    /// The same for this endpoint alone, also when it waits after a panic; answers what it was doing.
+    pub(crate) fn retry_now(&mut self, now: Instant) -> State {
+        self.retry();
+        if let Phase::Vacant(at) = &mut self.phase {
+            *at = now;
+        }
+        self.status.state()
+    }
+
+    /// Takes another wish over without a restart, where it differs by the password alone: who is logged in stays so and
+    /// keeps the stream, who was refused tries at once.
+    pub(crate) fn take_password(&mut self, wish: &Arc<Wish>) {
+        if !self.wish.differs_by_password(wish) {
+            return;
+        }
+        self.client.set_login(wish.spec.client.login.clone());
+        self.wish = Arc::clone(wish);
+        // A BMC that does not answer has no use for it now.
+        if self.status.state() != State::Backoff {
+            self.poke.notify_waiters();
+        }
     }
 }

@@ -131,6 +131,11 @@ impl AuthState {
         }
     }
 
+    /// How long no login will be tried.
+    pub(crate) fn pause(&self, now: Instant) -> Option<Duration> {
+        self.paused_until.map(|until| until.duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     /// Gives the session up: it expired, or is about to be deleted.
     pub(crate) fn take_session(&mut self) -> Option<Session> {
         self.session.take()

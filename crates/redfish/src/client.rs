@@ -3,6 +3,7 @@
 //! This file is the face; `client/exchange` sends one request, `client/login` proves who we are, the others read one
 //! part of Redfish each. Not here: when to read, and what has been read (`collect`).
 
+mod disclosure;
 mod exchange;
 mod login;
 mod logs;
@@ -51,6 +52,23 @@ pub struct ClientConfig {
     pub login: Option<Login>,
 }
 
+impl ClientConfig {
+    /// Whether a client of the one becomes a client of the other by [`Client::set_login`]: the same account on the same
+    /// machine, and at most another password.
+    pub fn differs_by_password(&self, other: &Self) -> bool {
+        let Self { address, trust, auth, login } = self;
+        let same_user = match (login, &other.login) {
+            (Some(login), Some(other)) => login.username == other.username,
+            _ => false,
+        };
+        *address == other.address
+            && *trust == other.trust
+            && *auth == other.auth
+            && same_user
+            && *login != other.login
+    }
+}
+
 /// A client cannot be made of this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureError {
@@ -74,12 +92,13 @@ struct Limits {
 /// session and the memory of refused logins.
 pub struct Client {
     address: Address,
-    login: Option<Login>,
+    /// Held for moments between awaits, never across one.
+    login: Mutex<Option<Login>>,
     requests: HttpService,
     streams: HttpService,
     /// One request in flight; waiters are served in order.
     turns: Semaphore,
-    /// Held for moments between awaits, never across one.
+    /// The same.
     auth: Mutex<AuthState>,
     /// The same.
     source: Mutex<registries::Source>,
@@ -103,7 +122,7 @@ impl Client {
             requests: network.requests(&config.address, &config.trust)?,
             streams: network.streams(&config.address, &config.trust)?,
             address: config.address,
-            login: config.login,
+            login: Mutex::new(config.login),
             turns: Semaphore::new(1),
             auth: Mutex::new(AuthState::new(config.auth)),
             source: Mutex::default(),
@@ -190,9 +209,25 @@ impl Client {
         self.auth().retry();
     }
 
+    /// Takes another password for the next login. The session that we hold stays: it is the same account's. Refusals were
+    /// of the old password, and are forgotten.
+    pub fn set_login(&self, login: Option<Login>) {
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+        self.retry_login();
+    }
+
+    /// How long no login will be tried, because the last ones were refused.
+    pub fn login_pause(&self) -> Option<Duration> {
+        self.auth().pause(Instant::now())
+    }
+
     /// Ends our session, if we hold one: best effort, with a short deadline.
     pub async fn log_out(&self) {
         Box::pin(self.end_session()).await;
+    }
+
+    fn login(&self) -> Option<Login> {
+        self.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn auth(&self) -> MutexGuard<'_, AuthState> {

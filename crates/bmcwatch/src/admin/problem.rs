@@ -5,7 +5,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use collect::Board;
 use serde::Serialize;
+
+use crate::config::no_such_endpoint;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -22,6 +25,13 @@ struct Body {
 impl Problem {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
+    }
+
+    /// 404, with the id that was meant, if one is near.
+    pub(super) fn no_such_endpoint(board: &Board, typed: &str) -> Self {
+        let views = board.snapshot();
+        let known = views.iter().map(|view| view.endpoint.id.as_str());
+        Self::new(StatusCode::NOT_FOUND, no_such_endpoint(typed, known))
     }
 }
 

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::{Config, EXIT_CONFIG, Environment};
+use super::EXIT_FAILURE;
+use crate::config::{Config, EXIT_CONFIG, Environment, no_such_endpoint};
 
 /// Checks files and says of each that it is good, or what is wrong with it; answers the exit code.
 pub fn check_config(
@@ -36,6 +37,35 @@ pub fn check_config(
                 writeln!(errors, "{}: {count} {}", path.display(), plural("problem", count))?;
                 code = EXIT_CONFIG;
             }
+        }
+    }
+    Ok(code)
+}
+
+/// Says of one endpoint what each file has for it, and why; answers the exit code.
+pub fn explain(
+    paths: &[PathBuf],
+    id: &str,
+    environment: &Environment,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut code = 0;
+    for path in paths {
+        let config = match Config::load(path, environment) {
+            Ok((config, _)) => config,
+            Err(problems) => {
+                writeln!(errors, "{problems}")?;
+                code = EXIT_CONFIG;
+                continue;
+            }
+        };
+        let ids = config.endpoints.iter().map(|endpoint| endpoint.endpoint.id.as_str());
+        if let Some(endpoint) = config.endpoints.iter().find(|endpoint| endpoint.endpoint.id.as_str() == id) {
+            out.write_all(config.explain(endpoint).as_bytes())?;
+        } else {
+            writeln!(errors, "{}: {}", path.display(), no_such_endpoint(id, ids))?;
+            code = code.max(EXIT_FAILURE);
         }
     }
     Ok(code)

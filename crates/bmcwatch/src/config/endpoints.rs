@@ -7,12 +7,13 @@ use std::{
 
 use collect::Mode;
 use model::{Endpoint, EndpointId};
-use redfish::{Address, AuthMode, ClientConfig, Trust};
+use redfish::{Address, AuthMode, ClientConfig, Login, Trust};
 
 use super::{
     collectors::MODES,
-    credentials::Credentials,
+    credentials::Known,
     key,
+    matching::{Choice, choose},
     nearest::suggest,
     problem::Refusal,
     reader::{Reader, Table},
@@ -33,31 +34,44 @@ pub struct EndpointConfig {
     pub endpoint: Arc<Endpoint>,
     /// How to reach it.
     pub client: ClientConfig,
-    /// The name of its credentials.
-    pub credentials: Option<String>,
+    /// Its credentials.
+    pub credentials: Option<Assigned>,
     /// Its own mode.
     pub log_mode: Option<Mode>,
 }
 
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    top: &Table<'_>,
-    names: &[String],
-    credentials: &[Credentials],
-) -> Vec<EndpointConfig> {
+/// The credentials of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// Their name.
+    pub name: String,
+    /// Who said so.
+    pub by: By,
+}
+
+/// Who says which credentials an endpoint has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The endpoint itself.
+    Endpoint,
+    /// The match of the credentials.
+    Match,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>, known: &Known) -> Vec<EndpointConfig> {
     let tables = top.tables(reader, "endpoints", &key::ENDPOINT);
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let by_name: BTreeMap<&str, &Credentials> =
-        credentials.iter().map(|one| (one.name.as_str(), one)).collect();
+    let names: Vec<&str> = known.names.iter().map(String::as_str).collect();
+    let logins: BTreeMap<&str, &Login> =
+        known.list.iter().map(|one| (one.name.as_str(), &one.login)).collect();
     let mut endpoints = Vec::new();
     let (mut ids, mut addresses) = (BTreeSet::new(), BTreeMap::new());
     for table in tables {
-        let login = login(reader, &table, &known);
-        let Some(mut config) = one(reader, &table) else { continue };
-        if let Some(name) = login {
-            config.client.login = by_name.get(name.as_str()).map(|credentials| credentials.login.clone());
-            config.credentials = Some(name);
-        }
+        let own = own_login(reader, &table, &names);
+        let Some(mut config) = one(reader, &table, known) else { continue };
+        let own = own.map(|name| Assigned { name, by: By::Endpoint });
+        config.credentials = own.or(config.credentials);
+        let name = config.credentials.as_ref().map(|assigned| assigned.name.as_str());
+        config.client.login = name.and_then(|name| logins.get(name)).map(|login| (*login).clone());
         if !ids.insert(config.endpoint.id.clone()) {
             let refusal = Refusal::new(format!(
                 "another endpoint has the id {:?} already",
@@ -83,8 +97,8 @@ pub(super) fn read(
     endpoints
 }
 
-/// The name of the credentials, when it is a known one.
-fn login(reader: &mut Reader<'_>, table: &Table<'_>, known: &[&str]) -> Option<String> {
+/// The name of the endpoint's own credentials, when it is a known one.
+fn own_login(reader: &mut Reader<'_>, table: &Table<'_>, known: &[&str]) -> Option<String> {
     table.read(reader, "credentials", |name| match known {
         _ if known.contains(&name) => Ok(name.to_owned()),
         [] => Err(Refusal::new(format!("there are no credentials named {name:?}"))
@@ -93,8 +107,35 @@ fn login(reader: &mut Reader<'_>, table: &Table<'_>, known: &[&str]) -> Option<S
     })
 }
 
-/// Everything but the login.
-fn one(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<EndpointConfig> {
+/// The credentials that fit an endpoint which names none and needs some.
+fn matching_login(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    endpoint: &Endpoint,
+    client: &ClientConfig,
+    known: &Known,
+) -> Option<Assigned> {
+    let matches = known.matches.iter().map(|(name, matches)| (name.as_str(), matches));
+    let refusal = match choose(matches, endpoint, &client.address) {
+        Choice::One(name) => return Some(Assigned { name: name.to_owned(), by: By::Match }),
+        Choice::Tie(first, second) => Refusal::new(format!(
+            "the credentials {first:?} and {second:?} match it equally well"
+        ))
+        .hint(format!(
+            "add credentials = {first:?} or credentials = {second:?}, or make one of the matches narrower"
+        )),
+        Choice::Nothing => {
+            let word = auth_word(client.auth);
+            Refusal::new(format!("auth {word:?} needs credentials, and none match the endpoint"))
+                .hint("add credentials = \"NAME\", or auth = \"none\"")
+        }
+    };
+    table.table_problem(reader, refusal);
+    None
+}
+
+/// Everything but the password, and credentials that the endpoint itself names.
+fn one(reader: &mut Reader<'_>, table: &Table<'_>, known: &Known) -> Option<EndpointConfig> {
     if !table.has("address") {
         table.table_problem(
             reader,
@@ -110,7 +151,12 @@ fn one(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<EndpointConfig> {
     let auth = table.word(reader, "auth", &AUTH_MODES);
     let labels = table.labels(reader, "labels").unwrap_or_default();
     let log_mode = table.word(reader, "log_mode", &MODES);
-    check_login(reader, table, auth);
+    let needs = needs_login(reader, table, auth);
+    if needs && known.matches.is_empty() {
+        let word = auth_word(auth.unwrap_or_default());
+        let refusal = Refusal::new(format!("auth {word:?} needs credentials, and the endpoint has none"));
+        table.table_problem(reader, refusal.hint("add credentials = \"NAME\", or auth = \"none\""));
+    }
     if trust == Trust::Insecure {
         let warning =
             Refusal::new("any certificate is believed: whoever sits on the path can read the password");
@@ -128,27 +174,28 @@ fn one(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<EndpointConfig> {
     };
     let endpoint = Arc::new(Endpoint { id, address: written, labels });
     let client = ClientConfig { address, trust, auth: auth.unwrap_or_default(), login: None };
-    Some(EndpointConfig { endpoint, client, credentials: None, log_mode })
+    let credentials = if needs && !known.matches.is_empty() {
+        matching_login(reader, table, &endpoint, &client, known)
+    } else {
+        None
+    };
+    Some(EndpointConfig { endpoint, client, credentials, log_mode })
 }
 
-fn check_login(reader: &mut Reader<'_>, table: &Table<'_>, auth: Option<AuthMode>) {
+/// Whether the endpoint needs credentials and names none.
+fn needs_login(reader: &mut Reader<'_>, table: &Table<'_>, auth: Option<AuthMode>) -> bool {
     // With a mistyped word nothing can be said.
     if auth.is_none() && table.has("auth") {
-        return;
+        return false;
     }
-    match (auth.unwrap_or_default(), table.has("credentials")) {
-        (AuthMode::None, true) => {
+    match auth.unwrap_or_default() {
+        AuthMode::None if table.has("credentials") => {
             let warning = Refusal::new("not used, because auth is \"none\"");
             table.warning(reader, "credentials", warning.hint("take one of the two out"));
+            false
         }
-        (mode @ (AuthMode::Auto | AuthMode::Session | AuthMode::Basic), false) => {
-            let refusal = Refusal::new(format!(
-                "auth {:?} needs credentials, and the endpoint has none",
-                auth_word(mode)
-            ));
-            table.table_problem(reader, refusal.hint("add credentials = \"NAME\", or auth = \"none\""));
-        }
-        _ => {}
+        AuthMode::None => false,
+        AuthMode::Auto | AuthMode::Session | AuthMode::Basic => !table.has("credentials"),
     }
 }
 

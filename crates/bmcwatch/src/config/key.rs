@@ -95,8 +95,8 @@ pub(crate) static ENDPOINT: Section = Section {
         key(
             "credentials",
             TEXT,
-            "none",
-            "The NAME of a `[credentials.NAME]` table. Required unless `auth` is `\"none\"`.",
+            "the one that matches",
+            "The NAME of a `[credentials.NAME]` table. Without it, the one whose `match` fits best; there must be one unless `auth` is `\"none\"`.",
         ),
         key(
             "auth",
@@ -123,14 +123,14 @@ pub(crate) static ENDPOINT: Section = Section {
 pub(crate) static CREDENTIALS: Section = Section {
     name: "credentials",
     form: Form::Named,
-    doc: "A login that endpoints refer to by its NAME. It has a `username` and exactly one of `password_file`, `password_env` and `password`.",
+    doc: "A login. Endpoints name it with `credentials`, or it names them with `match`. It has a `username` and exactly one of `password_file`, `password_env` and `password`.",
     keys: &[
         key("username", TEXT, "required", "The user. An account that may only read is enough."),
         key(
             "password_file",
             TEXT,
             "none",
-            "A file that holds the password; one newline at its end is ignored. A relative path is looked up in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`). Elsewhere the file must be closed to group and others (`chmod 600`); only a file that root owns may be readable by its group (0440), as Kubernetes mounts a Secret with `defaultMode: 0440` and an `fsGroup`.",
+            "A file that holds the password; one newline at its end is ignored. A relative path is looked up in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`). Elsewhere the file must be closed to group and others (`chmod 600`); only a file that root owns may be readable by its group (0440), as Kubernetes mounts a Secret with `defaultMode: 0440` and an `fsGroup`. It is looked at every two seconds: a new password is used from the next login on, without a reload.",
         ),
         key(
             "password_env",
@@ -144,6 +144,28 @@ pub(crate) static CREDENTIALS: Section = Section {
             "none",
             "The password itself. It works, and warns: whoever reads the config has it.",
         ),
+        key("match", TABLE, "", ""),
+    ],
+};
+
+pub(crate) static MATCH: Section = Section {
+    name: "credentials.NAME.match",
+    form: Form::Table,
+    doc: "The endpoints that get this login without naming it; at least one key. All keys that are given must fit, and of a list one is enough. An endpoint's own `credentials` wins. Of several logins that fit, the narrowest is taken: an id before a range of addresses before labels; of two ids the one with more characters, of two ranges the smaller, of two sets of labels the larger. Two that fit equally well are a problem. `bmcwatch check-config --explain ENDPOINT` says which one an endpoint gets, and why.",
+    keys: &[
+        key(
+            "endpoints",
+            "an array of strings",
+            "none",
+            "Ids of endpoints; `*` stands for any characters: `\"r17-*\"`, or `\"*\"` for all.",
+        ),
+        key(
+            "addresses",
+            "an array of strings",
+            "none",
+            "Ranges such as `\"10.0.17.0/24\"` and `\"fd00:17::/64\"`, or single addresses. Only for endpoints whose `address` is an IP address: host names are not looked up.",
+        ),
+        key("labels", LABELS, "none", "Labels that the endpoint carries, all of them."),
     ],
 };
 
@@ -429,10 +451,11 @@ pub(crate) static LOG: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static SECTIONS: [&Section; 15] = [
+pub(crate) static SECTIONS: [&Section; 16] = [
     &TOP,
     &ENDPOINT,
     &CREDENTIALS,
+    &MATCH,
     &DISCOVERY,
     &COLLECTORS,
     &LOGS,

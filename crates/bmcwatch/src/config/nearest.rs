@@ -3,8 +3,11 @@
 /// The word nearest to `typed`, if one is near enough to be what was meant.
 pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    let near_enough = (typed.chars().count() / 3).max(1);
-    let distances = known.into_iter().map(|word| (distance(&typed, &word.to_lowercase()), word));
+    let length = typed.chars().count();
+    let near_enough = (length / 3).max(1);
+    // Among ten thousand ids most are ruled out by their length.
+    let known = known.into_iter().filter(|word| word.chars().count().abs_diff(length) <= near_enough);
+    let distances = known.map(|word| (distance(&typed, &word.to_lowercase()), word));
     distances
         .filter(|&(distance, _)| distance <= near_enough)
         .min_by_key(|&(distance, _)| distance)
@@ -21,6 +24,15 @@ pub(crate) fn suggest(typed: &str, known: &[&str]) -> String {
             format!("there are {}", words.join(", "))
         }
     }
+}
+
+/// What is said of an id that no endpoint has.
+pub(crate) fn no_such_endpoint<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // It may come from anywhere: nobody's id is longer.
+    let typed: String = typed.chars().take(253).collect();
+    let near = nearest(&typed, known);
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    format!("there is no endpoint {typed:?}{hint}")
 }
 
 /// Edits between two words: insertions, deletions, replacements, and swaps of neighbours.
@@ -55,5 +67,11 @@ mod tests {
         assert_eq!(nearest("uato", ["auto", "sse"]), Some("auto"));
         assert_eq!(nearest("AUTO", ["auto", "sse"]), Some("auto"));
         assert_eq!(nearest("colour", ["auto", "sse"]), None);
+        assert_eq!(
+            no_such_endpoint("r17-u1", ["r18-u1", "r17-u12"]),
+            "there is no endpoint \"r17-u1\"; did you mean \"r18-u1\"?"
+        );
+        assert_eq!(no_such_endpoint("\n", ["r17-u12"]), "there is no endpoint \"\\n\"");
+        assert!(no_such_endpoint(&"x".repeat(9_000), ["r17-u12"]).len() < 300);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, iter, ops::RangeInclusive, path::PathBuf};
 
+use model::Secret;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -199,15 +200,45 @@ impl<'a> Table<'a> {
         within
     }
 
+    /// A string that is a secret: it is not copied, and it is wiped when it is not needed any more.
+    pub(crate) fn secret(&self, reader: &mut Reader<'_>, name: &str) -> Option<Secret> {
+        let value = self.value(name)?;
+        let Some(raw) = value.get_ref().as_str() else {
+            self.wrong_kind(reader, name, "a string");
+            return None;
+        };
+        let text = reader.environment.substitute(raw);
+        text.map(Secret::new).map_err(|refusal| self.problem(reader, name, refusal)).ok()
+    }
+
+    /// Whether the key is given with an array or a table that holds nothing.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| match value.get_ref() {
+            DeValue::Array(items) => items.is_empty(),
+            DeValue::Table(entries) => entries.is_empty(),
+            _ => false,
+        })
+    }
+
     /// An array of strings.
     pub(crate) fn texts(&self, reader: &mut Reader<'_>, name: &str) -> Option<Vec<String>> {
+        self.list(reader, name, |text| Ok(text.to_owned()))
+    }
+
+    /// An array of strings that `parse` accepts.
+    pub(crate) fn list<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Option<Vec<T>> {
         let value = self.value(name)?;
         let Some(items) = value.get_ref().as_array() else {
             self.wrong_kind(reader, name, "an array of strings");
             return None;
         };
-        let items = items.iter().enumerate();
-        Some(items.filter_map(|(index, item)| self.item(reader, &format!("{name}[{index}]"), item)).collect())
+        let read = |(index, item)| self.item(reader, &format!("{name}[{index}]"), item, &parse);
+        Some(items.iter().enumerate().filter_map(read).collect())
     }
 
     /// A table of strings under label names.
@@ -233,22 +264,28 @@ impl<'a> Table<'a> {
             let path = format!("{name}.{entry}");
             if let Err(refusal) = check(entry) {
                 reader.problem(format!("{}.{path}", self.path), key.span().start, refusal);
-            } else if let Some(text) = self.item(reader, &path, item) {
+            } else if let Some(text) = self.item(reader, &path, item, |text| Ok(text.to_owned())) {
                 texts.insert(entry.to_owned(), text);
             }
         }
         Some(texts)
     }
 
-    fn item(&self, reader: &mut Reader<'_>, path: &str, item: &Spanned<DeValue<'_>>) -> Option<String> {
-        let substituted = if let Some(raw) = item.get_ref().as_str() {
-            reader.environment.substitute(raw)
+    fn item<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        path: &str,
+        item: &Spanned<DeValue<'_>>,
+        parse: impl FnOnce(&str) -> Result<T, Refusal>,
+    ) -> Option<T> {
+        let parsed = if let Some(raw) = item.get_ref().as_str() {
+            reader.environment.substitute(raw).and_then(|text| parse(&text))
         } else {
             let found = item.get_ref().type_str();
             Err(Refusal::new(format!("expected a string, found {} {found}", article(found))))
         };
         let key = if self.path.is_empty() { path.to_owned() } else { format!("{}.{path}", self.path) };
-        substituted.map_err(|refusal| reader.problem(key, item.span().start, refusal)).ok()
+        parsed.map_err(|refusal| reader.problem(key, item.span().start, refusal)).ok()
     }
 
     /// A table within this one, present or not.

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use collect::{History, LogSettings, Mode, RetrySse};
 
 use super::{
-    AdminConfig, Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SinkConfig, SinkKind,
+    AdminConfig, Assigned, By, Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SinkConfig,
+    SinkKind,
     endpoints::auth_word,
     quantity::{duration_text, size_text},
 };
@@ -97,8 +98,11 @@ fn show_endpoint(page: &mut Page, config: &EndpointConfig) {
     page.header("[[endpoints]]");
     page.text("id", config.endpoint.id.as_str());
     page.text("address", &config.endpoint.address);
-    if let Some(credentials) = &config.credentials {
-        page.text("credentials", credentials);
+    match &config.credentials {
+        Some(Assigned { name, by: By::Endpoint }) => page.text("credentials", name),
+        // Written out as a key it would stay when the match changes.
+        Some(Assigned { name, by: By::Match }) => page.text("# by its match: credentials", name),
+        None => {}
     }
     page.text("auth", auth_word(config.client.auth));
     page.text("trust", &config.client.trust.to_string());
@@ -112,9 +116,12 @@ fn show_credentials(page: &mut Page, credentials: &Credentials) {
     page.header(&format!("[credentials.{}]", name(&credentials.name)));
     page.text("username", &credentials.login.username);
     match &credentials.source {
-        PasswordSource::File(path) => page.path("password_file", path),
+        PasswordSource::File(file) => page.path("password_file", file.written()),
         PasswordSource::Variable(variable) => page.text("password_env", variable),
         PasswordSource::Inline => page.text("password", HIDDEN),
+    }
+    if let Some(matches) = &credentials.matches {
+        page.bare("match", &format!("{{ {matches} }}"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every path answers as documented, and stopping lets running requests finish.
 
 use bmcwatch::{admin::ReloadOutcome, config::AdminConfig};
+use collect::State;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::story::{PATIENCE, Story, exchange};
@@ -22,6 +23,9 @@ async fn every_page_answers() {
         ("GET /api/v1/sinks", 200, r#"{"sinks":[{"name":"stdout","type":"stdout","up":true,"#),
         ("GET /nowhere", 404, r#"{"error":"there is nothing at this path"}"#),
         ("POST /metrics", 405, r#"{"error":"this path does not take this method"}"#),
+        ("GET /api/v1/endpoints/a/retry", 405, r#"{"error":"this path does not take this method"}"#),
+        ("POST /api/v1/endpoints/a%20b/retry", 404, r#"{"error":"there is no endpoint \"a b\""}"#),
+        ("POST /api/v1/endpoints/%ff/retry", 400, r#"{"error":""#),
         ("GET /-/reload", 405, r#"{"error":"this path does not take this method"}"#),
     ];
     for (request, status, part) in pages {
@@ -64,6 +68,30 @@ async fn a_reload_tells_what_came_of_it() {
         let ((have, answer), ()) = tokio::join!(asked, async { reloads.recv().await.unwrap().done(outcome) });
         assert!(have == status && answer.ends_with(end), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_is_tried_by_its_id_whatever_characters_it_has() {
+    let mut story = Story::begin(AdminConfig::default()).await;
+    for (path, id, before, status, end) in [
+        ("r17-u12", "r17-u12", Some(State::AuthFailed), 200, r#"{"id":"r17-u12","state":"auth_failed"}"#),
+        ("%5Bfd00::1%5D:8443", "[fd00::1]:8443", Some(State::Backoff), 200, r#""state":"backoff"}"#),
+        ("a%2Fb%25", "a/b%", None, 404, r#"{"error":"there is no endpoint \"a/b%\""}"#),
+    ] {
+        let request = format!(
+            "POST /api/v1/endpoints/{path}/retry HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        );
+        let (asked, retries) = (exchange(story.address, request), &mut story.retries);
+        let tried = async {
+            let retry = retries.recv().await.unwrap();
+            assert_eq!(retry.endpoint.as_str(), id);
+            retry.done(before);
+        };
+        let ((have, answer), ()) = tokio::join!(asked, tried);
+        assert!(have == status && answer.ends_with(end), "{answer}");
+    }
+    story.retries.close();
+    assert_eq!(story.ask("POST /api/v1/endpoints/a/retry").await.0, 503);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use bmcwatch::{
     config::AdminConfig,
     metrics::{Metrics, Page},
 };
-use collect::Board;
+use collect::{Board, Retry, RetryHandle};
 use journal::{Journal, Location, Retention};
 use model::Clock;
 use sink::{Pump, SinkConfig, SinkStatus, StdoutConfig};
@@ -27,6 +27,7 @@ pub(crate) struct Story {
     pub(crate) address: SocketAddr,
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) reloads: mpsc::Receiver<Reload>,
+    pub(crate) retries: mpsc::Receiver<Retry>,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) stop: CancellationToken,
     metrics: Arc<Metrics>,
@@ -46,14 +47,16 @@ impl Story {
         let page = Page::new(Arc::clone(&metrics), Board::default(), journal, Arc::clone(&sinks), counts);
         let (readiness, seen) = watch::channel(Readiness::default());
         let (reload, reloads) = ReloadHandle::channel();
+        let (retry, retries) = RetryHandle::channel();
         let config = AdminConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
         let admin = Admin::bind(&config, metrics.refusals()).await.unwrap();
         let (address, stop) = (admin.address(), CancellationToken::new());
-        let state = AdminState { page, board: Board::default(), sinks, readiness: seen, reload };
+        let board = Board::default();
+        let state = AdminState { page, board, sinks, readiness: seen, reload, retries: retry };
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
         tasks.spawn(admin.serve(state, stop.clone()));
-        Self { address, readiness, reloads, tasks, stop, metrics }
+        Self { address, readiness, reloads, retries, tasks, stop, metrics }
     }
 
     /// The status and the whole answer to a request without a body.

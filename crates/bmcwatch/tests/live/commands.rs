@@ -37,6 +37,12 @@ async fn endpoints_prints_a_row_for_each_and_says_when_there_is_no_daemon() {
     assert!(out.contains("sse_not_available"), "{out}");
     assert_eq!(rows.len(), 3);
 
+    let (code, out, errors) = said(&home, &["endpoints", "retry", "bmc-001"]).await;
+    assert!(code == 0 && out.starts_with("bmc-001 is tried now; it was in state polling."), "{out}{errors}");
+    let (code, out, errors) = said(&home, &["endpoints", "retry", "bmc-01"]).await;
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(errors.contains("there is no endpoint \"bmc-01\"; did you mean \"bmc-001\"?"), "{errors}");
+
     assert_eq!(daemon.sigterm().await.0.code(), Some(0));
     let (code, _, errors) = said(&home, &["endpoints"]).await;
     assert!(code == 1 && errors.contains("is it running?"), "{code} {errors}");

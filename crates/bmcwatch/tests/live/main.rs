@@ -14,5 +14,6 @@ mod lifecycle;
 mod notify;
 mod recordings;
 mod refuse;
+mod rotation;
 mod secrets;
 mod starting;

@@ -5,6 +5,7 @@
 
 mod backpressure;
 mod continuity;
+mod credentials;
 mod downgrades;
 mod hiccups;
 mod histories;

@@ -13,6 +13,7 @@ use bmcwatch::{
     app::{App, Control, Parts},
     config::{Config, Environment},
 };
+use collect::Board;
 use journal::Location;
 use sim::{Bmc, Profile, Reachability};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -23,7 +24,7 @@ use crate::world::{MINUTE, SECOND, World, fan_fails, fans_fail};
 const WRITES: &str = "a String takes every write";
 
 /// The config of a fleet that keeps everything under `directory`.
-fn config(directory: &Path, bmcs: &[Arc<Bmc>]) -> String {
+pub(crate) fn config(directory: &Path, bmcs: &[Arc<Bmc>]) -> String {
     let mut text = String::from("[collectors.logs]\nmode = \"auto\"\ninitial_history = \"all\"\n");
     text.push_str(
         "[collectors.logs.periodic]\nlogs_collection_interval = \"5m\"\n[admin]\nlisten = \"127.0.0.1:0\"\n",
@@ -46,7 +47,8 @@ fn config(directory: &Path, bmcs: &[Arc<Bmc>]) -> String {
 }
 
 /// A running program and the text that its next reload reads.
-struct Program {
+pub(crate) struct Program {
+    pub(crate) board: Board,
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
     text: Arc<Mutex<String>>,
@@ -58,7 +60,7 @@ fn parse(text: &str) -> Result<(Config, Vec<bmcwatch::config::Warning>), bmcwatc
 }
 
 impl Program {
-    async fn start(world: &World, text: String) -> Self {
+    pub(crate) async fn start(world: &World, text: String) -> Self {
         let (config, _) = parse(&text).expect("the story's config is valid");
         let text = Arc::new(Mutex::new(text));
         let again = Arc::clone(&text);
@@ -71,20 +73,21 @@ impl Program {
             levels: None,
         };
         let app = App::build(config, parts).await.expect("everything is there");
+        let board = app.board();
         let stop = CancellationToken::new();
         let (reload, reloads) = mpsc::channel(1);
         let control = Control { stop: stop.clone(), reload: reloads };
         let mut task = JoinSet::new();
         task.spawn(async move { app.run(control).await.expect("no part of it dies") });
-        Self { stop, reload, text, task }
+        Self { board, stop, reload, text, task }
     }
 
-    async fn reload(&self, text: String) {
+    pub(crate) async fn reload(&self, text: String) {
         *self.text.lock().expect("nobody panicked with it") = text;
         self.reload.send(()).await.expect("it runs");
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         self.task.join_next().await.expect("there is one").expect("it does not panic");
     }

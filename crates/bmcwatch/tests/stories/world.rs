@@ -12,6 +12,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use collect::{
     Board, Dependencies, Desired, Discovery, EndpointSpec, EndpointView, History, LogSettings, Reload,
+    RetryError, RetryHandle, State,
 };
 use journal::{Journal, Location, Position, ReadLimit, Retention, Writer};
 use model::{Clock, Endpoint, EndpointId, Kind, Record, Secret, codec};
@@ -60,6 +61,7 @@ struct Running {
     board: Board,
     metrics: prometheus::Registry,
     wish: watch::Sender<Reload>,
+    retries: RetryHandle,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
@@ -158,10 +160,11 @@ impl World {
             redfish_metrics: redfish::Metrics::register(&metrics).expect("their names differ"),
         };
         let discovery = Discovery::new(wishes, dependencies);
+        let retries = discovery.retries();
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(discovery.run(stop.clone()));
-        self.running = Some(Running { board, metrics, wish, stop, task });
+        self.running = Some(Running { board, metrics, wish, retries, stop, task });
     }
 
     /// Ends the daemon as a service manager would, and answers how long that took.
@@ -201,6 +204,19 @@ impl World {
     /// It goes on.
     pub(crate) fn release_journal(&self) {
         self.disk.send_replace(Disk::Writes);
+    }
+
+    /// What the program does when it finds that a password file has changed: no reload.
+    pub(crate) fn rotate(&mut self, name: &str, password: &str) {
+        let login = self.spec(name).client.login.as_mut().expect("it has one");
+        login.password = Secret::new(password.to_owned());
+        let desired = self.desired();
+        self.running().wish.send_modify(|wish| wish.desired = desired);
+    }
+
+    /// Asks for one endpoint to be tried now.
+    pub(crate) async fn retry(&self, name: &str) -> Result<State, RetryError> {
+        self.running().retries.retry(id(name)).await
     }
 
     /// Lets time pass.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 
-use super::{Client, RequestError};
+use super::{Client, RequestError, disclosure};
 use crate::{
     Body, Operation, RequestErrorKind, TransportError, address::LinkError, auth::Proof,
     connect_budget::within, json,
@@ -233,7 +233,10 @@ impl Client {
             match proof {
                 Proof::None => {}
                 Proof::Token(token) => drop(headers.insert(X_AUTH_TOKEN, token.clone())),
-                Proof::Basic => drop(headers.insert(AUTHORIZATION, self.basic()?)),
+                Proof::Basic => {
+                    let login = self.login().map(|login| disclosure::basic_header(&login));
+                    headers.extend(login.map(|login| (AUTHORIZATION, login)));
+                }
             }
         }
         request.body(Full::new(ask.body.clone()))

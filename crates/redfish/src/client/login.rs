@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONTENT_TYPE, InvalidHeaderValue, LOCATION},
+    header::{CONTENT_TYPE, LOCATION},
 };
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Client,
+    Client, disclosure,
     exchange::{Answer, Ask, Head, JSON, Via, X_AUTH_TOKEN},
 };
 use crate::{
@@ -86,8 +84,10 @@ impl Client {
     }
 
     async fn log_in(&self) -> Result<Proof, RequestError> {
-        let Some(login) = &self.login else { return Ok(Proof::None) };
-        let ask = login_ask(login, self.sessions_path().await?);
+        let path = self.sessions_path().await?;
+        // Taken at the last moment: it may have changed meanwhile.
+        let Some(login) = self.login() else { return Ok(Proof::None) };
+        let ask = login_ask(&login, path);
         let posted = self.follow(Via::Requests, &ask, &Proof::None).await;
         let answer = match posted {
             Ok(head) => self.finish(&ask, head).await,
@@ -186,23 +186,12 @@ impl Client {
             self.metrics.logout(SessionResult::Error);
         }
     }
-
-    /// The `Authorization` header of Basic.
-    pub(super) fn basic(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        let (user, password) =
-            self.login.as_ref().map_or(("", ""), |login| (login.username.as_str(), login.password.expose()));
-        let mut value =
-            HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
 }
 
 fn login_ask(login: &Login, path: String) -> Ask {
-    let body = serde_json::json!({ "UserName": login.username, "Password": login.password.expose() });
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
     let get = Ask::get(Operation::Session, path);
-    Ask { method: Method::POST, headers, body: Bytes::from(body.to_string()), ..get }
+    Ask { method: Method::POST, headers, body: disclosure::session_body(login), ..get }
 }
 
 /// Dell's RAC0218 and its like: all sessions are taken, and each try of ours would take another (T67).

@@ -85,6 +85,58 @@ async fn two_refusals_stop_all_logins_for_an_hour_or_until_asked() {
     assert_eq!(bmc.count(POST), 5);
 }
 
+fn login(password: &str) -> Login {
+    Login { username: "monitor".to_owned(), password: Secret::new(password.to_owned()) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_password_ends_the_pause_and_is_used_by_the_next_login_and_not_before() {
+    let bmc =
+        bmc(|asked| if asked.body.contains("rotated") { session("t") } else { status(401) }, |_| json(PAGE));
+    let client = bmc.client(AuthMode::Auto);
+    for _ in 0..2 {
+        page(&client).await.unwrap_err();
+    }
+    assert_eq!(client.login_pause(), Some(Duration::from_hours(1)));
+    client.set_login(Some(login("rotated")));
+    assert_eq!(client.login_pause(), None);
+    page(&client).await.unwrap();
+    assert_eq!(bmc.count(POST), 3);
+    // A session that is held stays.
+    client.set_login(Some(login("rotated again")));
+    page(&client).await.unwrap();
+    assert_eq!((bmc.count(POST), bmc.count("DELETE /redfish/v1/SessionService/Sessions/7")), (3, 0));
+    assert!(!format!("{client:?}").contains("rotated"), "{client:?}");
+
+    let client = bmc.client(AuthMode::Basic);
+    client.set_login(Some(login("rotated")));
+    page(&client).await.unwrap();
+    assert_eq!(bmc.last().header("authorization"), Some("Basic bW9uaXRvcjpyb3RhdGVk"));
+}
+
+#[test]
+fn only_another_password_of_the_same_user_on_the_same_machine_needs_no_new_client() {
+    let config = |address: &str, login: Option<Login>| ClientConfig {
+        address: address.parse().unwrap(),
+        trust: Trust::System,
+        auth: AuthMode::Auto,
+        login,
+    };
+    let running = config("https://bmc", Some(login("old")));
+    let other_user = Some(Login { username: "root".to_owned(), password: Secret::new("new".to_owned()) });
+    for (other, expected) in [
+        (config("https://bmc", Some(login("new"))), true),
+        (config("https://bmc", Some(login("old"))), false),
+        (config("https://bmc", other_user), false),
+        (config("https://bmc", None), false),
+        (config("https://other", Some(login("new"))), false),
+        (ClientConfig { trust: Trust::Insecure, ..config("https://bmc", Some(login("new"))) }, false),
+        (ClientConfig { auth: AuthMode::Basic, ..config("https://bmc", Some(login("new"))) }, false),
+    ] {
+        assert_eq!(running.differs_by_password(&other), expected, "{other:?}");
+    }
+}
+
 #[tokio::test]
 async fn basic_is_refused_twice_and_then_not_sent() {
     let bmc = bmc(|_| status(500), |_| status(401));
