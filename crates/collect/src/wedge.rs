@@ -114,16 +114,16 @@ mod tests {
         let mut told = String::new();
         for step in steps {
             let reading = match step {
-                Step::Opened => {
+                Opened => {
                     wedge.opened();
                     continue;
                 }
-                Step::Heard => {
+                Heard => {
                     wedge.heard();
                     continue;
                 }
-                Step::Partial => Reading::Partial,
-                Step::Whole(missed) => Reading::Whole(*missed),
+                Partial => Reading::Partial,
+                Whole(missed) => Reading::Whole(*missed),
             };
             told.push(match wedge.read(reading) {
                 Finding { is_stuck: true, .. } => 'S',

@@ -160,7 +160,7 @@ const REFUSED: &str = "password file cannot be used; the old password stays in u
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fmt::Write as _, path::Path};
 
     use super::*;
     use crate::config::Environment;
@@ -173,8 +173,8 @@ mod tests {
             std::fs::write(&path, "old").unwrap();
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(&path, private).unwrap();
-            text +=
-                &format!("[credentials.{name}]\nusername = \"u\"\npassword_file = \"{}\"\n", path.display());
+            let path = path.display();
+            write!(text, "[credentials.{name}]\nusername = \"u\"\npassword_file = \"{path}\"\n").unwrap();
         }
         Config::parse(Path::new("x"), &text, &Environment::of(BTreeMap::new())).unwrap().0
     }
