@@ -7,7 +7,7 @@
 use std::{cmp::Ordering, time::Duration};
 
 use model::{Ids, Listed, LogBookmark};
-use redfish::Entry;
+use redfish::{Entry, Scheme};
 
 /// A log that lost all that was known of it is asked again after so long, before it is believed: a listing that is made
 /// while the log is rotated looks the same.
@@ -253,6 +253,11 @@ fn skipped(before: &LogBookmark, reading: &Reading) -> Option<u64> {
     }
 }
 
+/// Whether entries of this scheme have a number of the vendor's that no clear sets back.
+fn counts_for_ever(scheme: &str) -> bool {
+    [Scheme::HpeEventNumber, Scheme::LenovoSequence].into_iter().any(|lasting| lasting.as_str() == scheme)
+}
+
 /// From the last number that was known to the lowest that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Jump {
@@ -282,7 +287,11 @@ fn of_strangers(before: &LogBookmark, reading: &Reading, jump: Option<Jump>) -> 
     }
     match jump {
         Some(Jump::Up(_)) if fewer => (Continuity::Cleared(lost), true),
-        Some(Jump::Up(0)) => (Continuity::WrappedWithoutLoss, true),
+        Some(Jump::Up(0)) if reading.entries as u64 >= ROW_MIN => (Continuity::WrappedWithoutLoss, true),
+        // A ring that holds so few does not wrap: it was emptied. Then a number that is nothing but the `Id` may have begun
+        // anew, and stand behind the last one by chance (T5).
+        Some(Jump::Up(0)) if counts_for_ever(&before.scheme) => (Continuity::Cleared(lost), true),
+        Some(Jump::Up(0)) => (Continuity::Cleared(Lost::Unknown), false),
         Some(Jump::Up(_)) => (Continuity::WrappedWithLoss(lost), true),
         Some(Jump::Back) | None if earlier => (Continuity::Restarted(lost), false),
         Some(Jump::Back) => (Continuity::Cleared(lost), false),

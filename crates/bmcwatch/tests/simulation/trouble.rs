@@ -286,6 +286,8 @@ impl Run {
         let before = holdings(&bmc);
         let count = self.rng.random_range(1..40);
         lever(&bmc, log, count);
+        // A clear leaves a line that says so.
+        self.last[n] = self.world.clock.now();
         self.gone(n, &before).await;
     }
 
@@ -328,7 +330,9 @@ impl Run {
         }
         let bmc = Arc::clone(&self.bmcs[n]);
         let truth = bmc.truth();
-        let sent: Vec<_> = truth.iter().filter(|logged| logged.pushed).collect();
+        // Lines of the BMC's own may be younger than what makes it settled.
+        let ours = |logged: &&Logged| logged.pushed && self.happened.contains_key(&logged.token);
+        let sent: Vec<_> = truth.iter().filter(ours).collect();
         if let Some(again) = sent.choose(&mut self.rng) {
             bmc.resend_event(&again.token, ResendIds::NewIds);
         }

@@ -82,10 +82,20 @@ fn t07_a_number_that_may_have_been_given_again_is_missing_when_nothing_known_is_
 }
 
 #[test]
+fn t05_a_few_entries_right_behind_the_last_number_are_no_wrap() {
+    let reading = Reading { entries: 1, numbers: Some((51, 51)), ..READ };
+    check(&known(), &reading, Continuity::CannotTell(Ask::SecondReading));
+    check(&doubted(0), &reading, Continuity::Cleared(Lost::Unknown));
+    let scheme = Scheme::HpeEventNumber.as_str().to_owned();
+    check(&LogBookmark { scheme, ..known() }, &reading, Continuity::Cleared(Lost::AtMost(0)));
+}
+
+#[test]
 fn numbers_that_jump_prove_a_wrap_with_loss_and_count_it() {
     let reading = Reading { numbers: Some((61, 69)), ..READ };
     check(&known(), &reading, Continuity::WrappedWithLoss(Lost::AtMost(10)));
-    check(&known(), &Reading { numbers: Some((51, 59)), ..READ }, Continuity::WrappedWithoutLoss);
+    let reading = Reading { entries: 10, numbers: Some((51, 60)), ..READ };
+    check(&known(), &reading, Continuity::WrappedWithoutLoss);
 }
 
 #[test]
