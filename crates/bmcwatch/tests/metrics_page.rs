@@ -14,7 +14,7 @@ use std::{
 
 use bmcwatch::metrics::{Metrics, Snapshot, Writable};
 use chrono::TimeDelta;
-use collect::{EndpointView, Mode, State};
+use collect::{EndpointView, Load, Mode, State};
 use journal::Stat;
 use model::{Endpoint, EndpointId};
 use sink::{Attempts, SinkView};
@@ -38,6 +38,7 @@ fn streaming() -> EndpointView {
         next_try_at: None,
         next_stream_try_at: None,
         insecure: false,
+        load: Load { requests: 5120, requests_last_minute: 4, circuit_open: false, slowed: true },
         records: 1024,
         reconnections: 2,
         stream_items: 980,
@@ -73,6 +74,7 @@ fn never_seen() -> EndpointView {
         reason: Some("auth: the credentials were refused".to_owned()),
         last_success_at: None,
         last_event_at: None,
+        load: Load { circuit_open: true, ..Load::default() },
         records: 0,
         reconnections: 0,
         stream_items: 0,

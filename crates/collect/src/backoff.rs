@@ -27,6 +27,11 @@ impl Backoff {
         wait.max(asked.unwrap_or_default())
     }
 
+    /// Whether the quick tries are used up: from now on waits grow no more.
+    pub(crate) fn is_at_its_longest(&self) -> bool {
+        self.next == self.max
+    }
+
     /// A healthy read starts the row anew.
     pub(crate) fn reset(&mut self) {
         self.next = self.initial.min(self.max);

@@ -53,6 +53,19 @@ impl State {
     }
 }
 
+/// What an endpoint is asked, and how it is spared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests since the endpoint has its place.
+    pub requests: u64,
+    /// Requests of the last minute; [`redfish::REQUESTS_PER_MINUTE_MAX`] is the budget.
+    pub requests_last_minute: u32,
+    /// It does not answer: nothing but one small request is sent at each try, until one is answered.
+    pub circuit_open: bool,
+    /// It answers, but shows that it has too much to do: it is read more seldom.
+    pub slowed: bool,
+}
+
 /// A snapshot of one endpoint.
 #[derive(Debug, Clone)]
 pub struct EndpointView {
@@ -80,6 +93,8 @@ pub struct EndpointView {
     pub next_stream_try_at: Option<DateTime<Utc>>,
     /// Verification of its certificate is off.
     pub insecure: bool,
+    /// What it is asked.
+    pub load: Load,
     /// Records made.
     pub records: u64,
     /// Stream openings after the first.

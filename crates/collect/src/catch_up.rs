@@ -14,7 +14,8 @@ use crate::{
     continuity::Ask,
     ingest::Told,
     read_log::{Visit, Watched},
-    recover::{Scope, may_pass, scope},
+    recover::{Scope, may_pass, scope, strains},
+    strain::Reading,
 };
 
 /// After so long a look-up or a reading that missed something is done again, if what it missed may be there then.
@@ -65,6 +66,10 @@ pub(crate) struct Tally {
     pub(crate) records: u64,
     /// Of these, entries such as the stream of this endpoint pushes.
     pub(crate) unpushed: u32,
+    /// Logs among those that could not be read whose BMC answered 5xx.
+    pub(crate) overloaded_logs: u32,
+    /// How long an answer took on average.
+    pub(crate) latency: Option<Duration>,
     /// A log may have been cleared, or not: it must be read again after so long to find out.
     pub(crate) again_after: Option<Duration>,
 }
@@ -74,6 +79,11 @@ impl Tally {
     pub(crate) fn told(&mut self, told: Told) {
         self.records += told.records;
         self.unpushed = self.unpushed.saturating_add(told.unpushed);
+    }
+
+    /// What the reading shows about how much the BMC can bear.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading::Done { latency: self.latency, failed_logs: self.overloaded_logs }
     }
 
     /// Notes that a log must be asked again, and when.
@@ -138,6 +148,7 @@ pub(crate) async fn catch_up(
     occasion: Occasion,
 ) -> Result<Tally, Broken> {
     let mut tally = Tally::default();
+    let asked_before = context.status.asked();
     let (count, machine) = (logs.services.len(), logs.machine.as_deref());
     let mut broken_off = None;
     for (index, log) in logs.services.iter_mut().enumerate() {
@@ -149,6 +160,7 @@ pub(crate) async fn catch_up(
                 Scope::Resource => {
                     context.failed_partly(&error);
                     tally.failed_logs += 1;
+                    tally.overloaded_logs += u32::from(strains(&error));
                 }
                 // One log may hang or break off for ever and must not hide the others; two are a BMC in trouble.
                 Scope::Unclear if broken_off.is_none() => broken_off = Some(error),
@@ -162,10 +174,12 @@ pub(crate) async fn catch_up(
         Some(error) => {
             context.failed_partly(&error);
             tally.failed_logs += 1;
+            tally.overloaded_logs += u32::from(strains(&error));
         }
         None => {}
     }
     context.world.metrics.read(tally.entries);
+    tally.latency = context.status.asked().latency_since(&asked_before);
     Ok(tally)
 }
 

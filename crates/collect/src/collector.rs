@@ -173,6 +173,7 @@ impl Context {
             Recovery::BackOff(_) => State::Backoff,
             Recovery::WaitForCredentials(_) => State::AuthFailed,
         };
+        self.status.opens_circuit(state == State::Backoff);
         let before = self.status.enter(state, Some(reason.as_str().to_owned()), self.now());
         tracing::debug!(endpoint = %self.id(), error = text, "request failed");
         if before != state {

@@ -234,7 +234,7 @@ impl Following<'_> {
             self.prove(run);
         }
         if self.reading.is_none() && now >= self.reconcile_at {
-            self.reconcile_at = now + settings.reconcile_interval;
+            self.reconcile_at = now + self.context.status.slowed(settings.reconcile_interval);
             self.reading = Some(read_logs(self.context, run.logs.take(), Origin::Reconcile));
         }
         match self.pulse.look(self.heard(), now) {
@@ -279,6 +279,7 @@ impl Following<'_> {
         match tally {
             Ok(tally) => {
                 self.context.status.answered(self.context.now());
+                self.context.status.note_reading(tally.reading(), self.context.wish.logs.reconcile_interval);
                 let partial =
                     tally.failed_logs > 0 || run.logs.as_ref().is_some_and(|logs| logs.is_partial());
                 if partial && self.backfill == Backfill::Going {

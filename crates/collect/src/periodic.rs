@@ -14,7 +14,8 @@ use crate::{
     collector::{Broken, Context, Exit, Pause},
     downgrade::{Reason, Role},
     jitter::Jitter,
-    recover::Recovery,
+    recover::{Recovery, is_answer, strains},
+    strain::Reading,
 };
 
 /// A BMC that does not answer is asked again after 1, 2, 4, ... 30 s: its return is noticed within half a minute, and a
@@ -52,13 +53,15 @@ pub(crate) async fn run(context: &Context) -> Exit {
     }
     loop {
         let started = Instant::now();
+        let answers_before = context.status.asked().answers;
         let poll = Box::pin(polling.poll());
         let polled = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Exit::Stopped,
             polled = poll => polled,
         };
-        let next = polling.judge(polled, started);
+        let answers = context.status.asked().answers - answers_before;
+        let next = polling.judge(polled, started, answers);
         let pause = match next {
             After::RetryStream => return Exit::RetryStream,
             After::Pause(wait) => context.pause(wait).await,
@@ -99,6 +102,14 @@ impl Polling<'_> {
         let max_age = context.wish.logs.periodic.state_refresh_interval;
         // What was looked up before the BMC went away may be another machine's.
         let before = if self.unreachable.is_some() { None } else { self.logs.take() };
+        // A BMC that failed is asked one small thing first; without a look-up, that begins with it anyway.
+        if before.is_some()
+            && context.status.is_circuit_open()
+            && let Err(error) = context.client.root().await
+        {
+            self.logs = before;
+            return Polled { tally: Err(error.into()), stream_appeared: false };
+        }
         let known_since = before.as_ref().map(|logs| logs.looked_up_at());
         let mut logs = match catch_up::look_up(context, before, max_age).await {
             Ok(logs) => logs,
@@ -139,8 +150,8 @@ impl Polling<'_> {
         }
     }
 
-    /// What a poll means and what follows. No I/O; the clock is asked once.
-    fn judge(&mut self, polled: Polled, started: Instant) -> After {
+    /// What a poll with so many answers means and what follows. No I/O; the clock is asked once.
+    fn judge(&mut self, polled: Polled, started: Instant, answers: u64) -> After {
         let now = Instant::now();
         let took = now.duration_since(started);
         let metrics = &self.context.world.metrics;
@@ -159,7 +170,13 @@ impl Polling<'_> {
                 if Context::means_unreachable(reason) {
                     self.unreachable = Some(reason);
                 }
+                let overloaded = strains(&error) && answers > u64::from(is_answer(&error));
+                let quick = !self.backoff.is_at_its_longest();
                 match self.context.failed(&error) {
+                    Recovery::BackOff(asked) if overloaded => {
+                        let wait = self.backoff.next(asked, &mut self.jitter);
+                        After::Pause(wait.max(self.overloaded(quick)))
+                    }
                     Recovery::BackOff(asked) => After::Pause(self.backoff.next(asked, &mut self.jitter)),
                     Recovery::WaitForCredentials(wait) => After::Pause(wait),
                 }
@@ -167,8 +184,17 @@ impl Polling<'_> {
         }
     }
 
+    /// The BMC is there, but a poll is too much for it. What passes within a minute is tried quickly; what does not, as often as
+    /// it can bear.
+    fn overloaded(&self, quick: bool) -> Duration {
+        let interval = self.context.wish.logs.periodic.logs_collection_interval;
+        self.context.status.note_reading(Reading::Overloaded, interval);
+        if quick { Duration::ZERO } else { self.context.status.slowed(interval) }
+    }
+
     fn succeeded(&mut self, tally: &Tally, stream_appeared: bool, now: Instant, started: Instant) -> After {
         self.backoff.reset();
+        self.context.status.answered(self.context.now());
         let was_unreachable = self.unreachable.take().is_some();
         let downgrade = self.downgrade();
         let evidence = match downgrade {
@@ -185,6 +211,8 @@ impl Polling<'_> {
         }
         self.context.well(State::Polling, downgrade.map(|reason| reason.to_string()));
         let interval = self.context.wish.logs.periodic.logs_collection_interval;
+        self.context.status.note_reading(tally.reading(), interval);
+        let interval = self.context.status.slowed(interval);
         // The second poll comes somewhere within the interval, and from then on polls keep that distance: thousands of
         // collectors that started together do not poll together.
         let full = if std::mem::take(&mut self.first) { self.jitter.up_to(interval) } else { interval };

@@ -32,9 +32,40 @@ pub(crate) fn recovery(error: &RequestError) -> Recovery {
         | RequestErrorKind::Timeout(_)
         | RequestErrorKind::Status { .. }
         | RequestErrorKind::LoginRefused
+        | RequestErrorKind::Memory(_)
         | RequestErrorKind::Decode(_)
         | RequestErrorKind::TooLarge { .. }
         | RequestErrorKind::ForeignOrigin { .. } => Recovery::BackOff(error.retry_after()),
+    }
+}
+
+/// Whether this error says that the BMC has too much to do: asking as often as before would make it worse.
+pub(crate) fn strains(error: &RequestError) -> bool {
+    match &error.kind {
+        RequestErrorKind::Status { status, .. } => matches!(status, 429 | 500..),
+        RequestErrorKind::Timeout(_) => true,
+        RequestErrorKind::Transport(_)
+        | RequestErrorKind::LoginRefused
+        | RequestErrorKind::LoginPaused(_)
+        | RequestErrorKind::Memory(_)
+        | RequestErrorKind::Decode(_)
+        | RequestErrorKind::TooLarge { .. }
+        | RequestErrorKind::ForeignOrigin { .. } => false,
+    }
+}
+
+/// Whether the BMC answered at all.
+pub(crate) fn is_answer(error: &RequestError) -> bool {
+    match &error.kind {
+        RequestErrorKind::Status { .. }
+        | RequestErrorKind::LoginRefused
+        | RequestErrorKind::Decode(_)
+        | RequestErrorKind::TooLarge { .. }
+        | RequestErrorKind::ForeignOrigin { .. } => true,
+        RequestErrorKind::Transport(_)
+        | RequestErrorKind::Timeout(_)
+        | RequestErrorKind::LoginPaused(_)
+        | RequestErrorKind::Memory(_) => false,
     }
 }
 
@@ -45,7 +76,8 @@ pub(crate) fn may_pass(error: &RequestError) -> bool {
         RequestErrorKind::Transport(_)
         | RequestErrorKind::Timeout(_)
         | RequestErrorKind::LoginRefused
-        | RequestErrorKind::LoginPaused(_) => true,
+        | RequestErrorKind::LoginPaused(_)
+        | RequestErrorKind::Memory(_) => true,
         RequestErrorKind::Decode(_)
         | RequestErrorKind::TooLarge { .. }
         | RequestErrorKind::ForeignOrigin { .. } => false,
@@ -61,7 +93,8 @@ pub(crate) fn scope(error: &RequestError) -> Scope {
         RequestErrorKind::Status { status: 401 | 429 | 503, .. }
         | RequestErrorKind::Transport(_)
         | RequestErrorKind::LoginRefused
-        | RequestErrorKind::LoginPaused(_) => Scope::Endpoint,
+        | RequestErrorKind::LoginPaused(_)
+        | RequestErrorKind::Memory(_) => Scope::Endpoint,
         RequestErrorKind::Status { .. }
         | RequestErrorKind::Decode(_)
         | RequestErrorKind::TooLarge { .. }

@@ -14,6 +14,7 @@ use crate::{
     collector::{self, Context, Exit, World},
     downgrade::Role,
     jitter::Jitter,
+    login_memory::LoginMemory,
     plan::{Phase, Wish},
     status::Status,
     take_over::TakeOver,
@@ -48,6 +49,7 @@ impl Slot {
     /// A slot without a collector; it may start at once.
     pub(crate) fn new(world: &World, wish: Arc<Wish>, client: Client, now: Instant) -> Self {
         let status = Arc::new(Status::new(&wish, world.clock.now()));
+        status.count_requests(client.requested());
         let jitter = Jitter::of(world.seed, &wish.spec.endpoint.id);
         let state_file = wish.logs.periodic.logs_state_file.as_deref();
         Self {
@@ -72,7 +74,9 @@ impl Slot {
         network: &dyn redfish::Network,
         metrics: &redfish::Metrics,
     ) -> Result<Client, ConfigureError> {
-        Client::new(wish.spec.client.clone(), network, metrics.clone(), world.clock.clone())
+        let client = Client::new(wish.spec.client.clone(), network, metrics.clone(), world.clock.clone())?;
+        let memory = LoginMemory::new(world.journal.clone(), &wish.spec.endpoint.id);
+        Ok(client.with_memory(Box::new(memory)))
     }
 
     /// The place on the board.
@@ -143,7 +147,7 @@ impl Slot {
         wait
     }
 
-    /// Somebody says that the credentials are right now: logins are tried again, waits end.
+    /// Somebody says that the credentials are right now: one more login may be tried, waits end.
     pub(crate) fn retry(&self) {
         self.client.retry_login();
         // Only who waits now: kept for later, it would shorten the wait after a failure of next week.

@@ -4,16 +4,24 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::Endpoint;
-use redfish::{FailureReason, ServiceRoot, Trust};
+use redfish::{Asked, FailureReason, Requests, ServiceRoot, Trust};
+use tokio::time::Instant;
 
-use crate::{EndpointView, GapReason, Mode, State, gap::GapCounts, habits::Habits, plan::Wish};
+use crate::{
+    EndpointView, GapReason, Load, Mode, State,
+    gap::GapCounts,
+    habits::Habits,
+    plan::Wish,
+    strain::{Reading, Strain},
+};
 
 /// What went wrong with a stream, as a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +69,7 @@ struct Inner {
     failures: BTreeMap<&'static str, u64>,
     stream_errors: BTreeMap<&'static str, u64>,
     gaps: GapCounts,
+    strain: Strain,
     clock_offset: Option<TimeDelta>,
     vendor: Option<String>,
     product: Option<String>,
@@ -79,6 +88,10 @@ pub(crate) struct Status {
     stream_missed: AtomicU64,
     /// What its streams have shown.
     habits: Habits,
+    /// Of its client, if it has one.
+    requested: OnceLock<Arc<Requests>>,
+    /// It failed as a whole when it was asked last.
+    circuit_open: AtomicBool,
     /// The operator was told that the endpoint is down and not yet that it is up.
     told_down: AtomicBool,
     /// The same for its credentials: the one login an hour that is tried and refused is no news.
@@ -103,6 +116,7 @@ impl Status {
             failures: BTreeMap::new(),
             stream_errors: BTreeMap::new(),
             gaps: GapCounts::default(),
+            strain: Strain::default(),
             clock_offset: None,
             vendor: None,
             product: None,
@@ -117,6 +131,8 @@ impl Status {
             stream_items: AtomicU64::new(0),
             stream_missed: AtomicU64::new(0),
             habits: Habits::default(),
+            requested: OnceLock::new(),
+            circuit_open: AtomicBool::new(false),
             told_down: AtomicBool::new(false),
             told_refused: AtomicBool::new(false),
             inner: Mutex::new(inner),
@@ -177,6 +193,38 @@ impl Status {
         self.told_down.swap(false, Relaxed) || refused
     }
 
+    /// Says where the requests of the endpoint are counted.
+    pub(crate) fn count_requests(&self, requested: &Arc<Requests>) {
+        // A status has one client for its life.
+        drop(self.requested.set(Arc::clone(requested)));
+    }
+
+    /// What it was asked so far.
+    pub(crate) fn asked(&self) -> Asked {
+        self.requested.get().map(|requested| requested.look(Instant::now())).unwrap_or_default()
+    }
+
+    /// Notes whether the endpoint as a whole fails: until it answers again, tries are one small request each.
+    pub(crate) fn opens_circuit(&self, open: bool) {
+        self.circuit_open.store(open, Relaxed);
+    }
+
+    /// Whether the next try is a probe.
+    pub(crate) fn is_circuit_open(&self) -> bool {
+        self.circuit_open.load(Relaxed)
+    }
+
+    /// Notes what a reading showed about how much the BMC can bear; `interval` is the time between two readings that was
+    /// asked for.
+    pub(crate) fn note_reading(&self, reading: Reading, interval: Duration) {
+        self.lock().strain.note(reading, Instant::now(), interval);
+    }
+
+    /// The time between two readings, longer than asked for while the BMC has too much to do.
+    pub(crate) fn slowed(&self, interval: Duration) -> Duration {
+        self.lock().strain.interval(interval)
+    }
+
     /// Notes a failure and its text.
     pub(crate) fn failed(&self, reason: FailureReason, error: String, now: DateTime<Utc>) {
         let mut inner = self.lock();
@@ -201,8 +249,9 @@ impl Status {
         self.lock().clock_offset = Some(offset);
     }
 
-    /// Notes that the endpoint answered.
+    /// Notes that the endpoint answered, as it should.
     pub(crate) fn answered(&self, now: DateTime<Utc>) {
+        self.opens_circuit(false);
         self.lock().last_success_at = Some(now);
     }
 
@@ -247,12 +296,21 @@ impl Status {
 
     /// A snapshot.
     pub(crate) fn view(&self) -> EndpointView {
+        let asked = self.asked();
         let inner = self.lock();
+        let slowed = inner.strain.reason();
+        let load = Load {
+            requests: asked.total,
+            requests_last_minute: asked.last_minute,
+            circuit_open: self.is_circuit_open(),
+            slowed: slowed.is_some(),
+        };
+        let reasons: Vec<String> = inner.reason.clone().into_iter().chain(slowed).collect();
         EndpointView {
             endpoint: Arc::clone(&self.endpoint),
             state: inner.state,
             mode: self.mode,
-            reason: inner.reason.clone(),
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             since: inner.since,
             last_error: inner.last_error.clone(),
             last_error_at: inner.last_error_at,
@@ -261,6 +319,7 @@ impl Status {
             next_try_at: inner.next_try_at,
             next_stream_try_at: inner.next_stream_try_at,
             insecure: self.insecure,
+            load,
             records: self.records.load(Relaxed),
             reconnections: self.connects.load(Relaxed).saturating_sub(1),
             stream_items: self.stream_items.load(Relaxed),

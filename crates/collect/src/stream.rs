@@ -18,15 +18,16 @@ use crate::{
     follow::{self, Closed},
     jitter::Jitter,
     occurrence::Newest,
-    recover::{Recovery, recovery},
+    recover::{Recovery, recovery, strains},
     status::StreamTrouble,
+    strain::Reading,
     wedge::Wedge,
 };
 
 /// A stream that ends after so long without an event was closed for idleness (Dell: one hour), which is no failure.
 const IDLE_CLOSE_AFTER: Duration = Duration::from_mins(55);
 
-/// Dell asks for 20 to 30 s before a closed stream is opened again.
+/// Nobody waits for what an idle stream would bring, so such a one is opened again after a rest, whatever BMC it is of.
 const IDLE_CLOSE_WAIT: Duration = Duration::from_secs(30);
 
 /// Mode `sse` on a BMC without a stream looks again at this pace: there is nothing else to do, and no need to ask often.
@@ -62,6 +63,8 @@ enum Attempt {
 enum Verdicted {
     Exit(Exit),
     Wait(Duration),
+    /// The same, and nobody shortens it: it is for the BMC's sake.
+    Rest(Duration),
     WaitForJournal,
 }
 
@@ -74,6 +77,8 @@ pub(crate) struct StreamRun {
     pub(crate) resumed: Resumed,
     pub(crate) newest: Newest,
     pub(crate) wedge: Wedge,
+    /// How long the BMC wants to be left alone after a stream.
+    stream_rest: Duration,
     standing: Standing,
     window: FailureWindow,
     backoff: Backoff,
@@ -90,6 +95,7 @@ pub(crate) async fn run(context: &Context, standing: Standing) -> Exit {
         resumed: Resumed::No,
         newest: Newest::default(),
         wedge: Wedge::default(),
+        stream_rest: Duration::ZERO,
         standing,
         window: FailureWindow::new(
             settings.auto.connect_failure_window,
@@ -103,7 +109,11 @@ pub(crate) async fn run(context: &Context, standing: Standing) -> Exit {
         let pause = match run.judge(context, attempt) {
             Verdicted::Exit(exit) => return exit,
             Verdicted::Wait(wait) => context.pause(wait).await,
-            Verdicted::WaitForJournal => context.pause_for_journal().await,
+            Verdicted::Rest(wait) => context.rest(wait).await,
+            Verdicted::WaitForJournal => match context.pause_for_journal().await {
+                Pause::Over if !run.stream_rest.is_zero() => context.rest(run.rest()).await,
+                paused => paused,
+            },
         };
         if pause == Pause::Stopped {
             return Exit::Stopped;
@@ -120,7 +130,7 @@ impl StreamRun {
         // Whatever comes of it, the next try goes without, unless this stream brings another: some BMCs choke on it (T61).
         let last_event_id = self.last_event_id.take();
         self.resumed = if last_event_id.is_some() { Resumed::Yes } else { Resumed::No };
-        let opening = Box::pin(open(context, self.logs.as_deref(), last_event_id));
+        let opening = Box::pin(open(context, self.logs.as_deref(), last_event_id, &mut self.stream_rest));
         let opened = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Attempt::Stopped,
@@ -198,13 +208,24 @@ impl StreamRun {
             "event stream ended"
         );
         if trouble == StreamTrouble::Eof && closed.silent_for >= IDLE_CLOSE_AFTER {
-            return Verdicted::Wait(self.jitter.around(IDLE_CLOSE_WAIT).max(IDLE_CLOSE_WAIT * 2 / 3));
+            self.stream_rest = self.stream_rest.max(IDLE_CLOSE_WAIT);
+            return Verdicted::Rest(self.rest());
         }
-        if trouble == StreamTrouble::Wedged {
-            return self.wedged(context, now);
+        let follows = if trouble == StreamTrouble::Wedged {
+            self.wedged(context, now)
+        } else {
+            let reason = Reason::ConnectFailures(redfish::FailureReason::Protocol);
+            self.stream_failure(context, reason, None, now)
+        };
+        match follows {
+            Verdicted::Wait(wait) if !self.stream_rest.is_zero() => Verdicted::Rest(wait.max(self.rest())),
+            verdict => verdict,
         }
-        let reason = Reason::ConnectFailures(redfish::FailureReason::Protocol);
-        self.stream_failure(context, reason, None, now)
+    }
+
+    /// A wait of about what the BMC wants after a stream.
+    fn rest(&mut self) -> Duration {
+        self.jitter.around(self.stream_rest).max(self.stream_rest * 2 / 3)
     }
 
     /// A stream was found stuck. A new connection may help (bmcweb); if it did not, polls lose nothing and are less late.
@@ -269,8 +290,20 @@ impl StreamRun {
         match broken {
             Broken::Request(error) => {
                 context.failed_partly(error);
+                let interval = context.wish.logs.reconcile_interval;
+                let quick = !self.backoff.is_at_its_longest();
+                if strains(error) {
+                    context.status.note_reading(Reading::Overloaded, interval);
+                }
                 match recovery(error) {
-                    Recovery::BackOff(asked) => self.backoff.next(asked, &mut self.jitter),
+                    Recovery::BackOff(asked) => {
+                        let wait = self.backoff.next(asked, &mut self.jitter);
+                        if quick || !strains(error) {
+                            wait
+                        } else {
+                            wait.max(context.status.slowed(interval))
+                        }
+                    }
                     Recovery::WaitForCredentials(wait) => wait,
                 }
             }
@@ -284,6 +317,7 @@ async fn open(
     context: &Context,
     logs: Option<&Logs>,
     last_event_id: Option<String>,
+    stream_rest: &mut Duration,
 ) -> Result<redfish::EventStream, OpenStreamError> {
     context.world.pace.turn().await;
     let fresh;
@@ -294,5 +328,6 @@ async fn open(
         context.status.identified(&fresh);
         &fresh
     };
+    *stream_rest = root.stream_rest();
     context.client.open_stream(root, last_event_id.as_deref()).await
 }

@@ -9,13 +9,14 @@ mod login;
 mod logs;
 mod pages;
 mod registries;
+mod remembered;
 mod streams;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +28,9 @@ use tokio::{
 };
 
 use crate::{
-    Address, AuthMode, EventStream, HttpService, LogService, LogServices, Login, Metrics, Network,
-    OpenStreamError, Page, PageLink, RequestError, ServiceRoot, Trust, TrustError, auth::AuthState, page,
+    Address, AuthMode, EventStream, HttpService, LogService, LogServices, Login, Memory, Metrics, Network,
+    OpenStreamError, Page, PageLink, RequestError, Requests, ServiceRoot, Trust, TrustError, auth::AuthState,
+    page,
 };
 
 /// To the head of a response: the largest log seen takes 19.3 s before its first byte (T35), a stalled backend gives up
@@ -102,6 +104,9 @@ pub struct Client {
     auth: Mutex<AuthState>,
     /// The same.
     source: Mutex<registries::Source>,
+    /// What outlives the process, where the caller has given that.
+    memory: Option<Box<dyn Memory>>,
+    requested: Arc<Requests>,
     metrics: Metrics,
     clock: Clock,
     limits: Limits,
@@ -126,6 +131,8 @@ impl Client {
             turns: Semaphore::new(1),
             auth: Mutex::new(AuthState::new(config.auth)),
             source: Mutex::default(),
+            memory: None,
+            requested: Arc::new(Requests::new(Instant::now())),
             metrics,
             clock,
             limits: Limits {
@@ -134,6 +141,18 @@ impl Client {
                 body_bytes: BODY_BYTES_MAX,
             },
         })
+    }
+
+    /// The same client, which remembers over restarts what its logins left behind and which of them were refused.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Box<dyn Memory>) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// How much it was asked, for whoever shows that.
+    pub fn requested(&self) -> &Arc<Requests> {
+        &self.requested
     }
 
     /// `GET /redfish/v1/`, without credentials unless the BMC insists.
@@ -204,7 +223,8 @@ impl Client {
         Box::pin(self.read_next(log, link)).await
     }
 
-    /// Forgets that logins were refused, so that the next request tries again.
+    /// Somebody says that the credentials are right now: where logins are paused, the next request tries one more, unless too
+    /// many were refused within the hour.
     pub fn retry_login(&self) {
         self.auth().retry();
     }
@@ -213,7 +233,7 @@ impl Client {
     /// of the old password, and are forgotten.
     pub fn set_login(&self, login: Option<Login>) {
         *self.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
-        self.retry_login();
+        self.auth().changed();
     }
 
     /// How long no login will be tried, because the last ones were refused.

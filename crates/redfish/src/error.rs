@@ -41,7 +41,7 @@ pub enum FailureReason {
     Connect,
     /// The certificate or the handshake was refused.
     Tls,
-    /// The credentials were refused, or logins are paused because they were.
+    /// The credentials were refused, or logins are paused because they were, or cannot be counted.
     Auth,
     /// The account lacks the privilege (403).
     Forbidden,
@@ -127,6 +127,9 @@ pub enum RequestErrorKind {
     /// No login is tried: the credentials were refused twice, and trying on could lock the account.
     #[error("logins are paused for {0:?} because the credentials were refused")]
     LoginPaused(Duration),
+    /// A login is noted before it is tried, so that no restart tries too often, and that could not be done.
+    #[error("remember logins")]
+    Memory(#[source] crate::BoxError),
     /// The body is not what it should be.
     #[error("not the JSON we expect: {0}")]
     Decode(String),
@@ -156,7 +159,9 @@ impl RequestError {
             }
             RequestErrorKind::ForeignOrigin { .. } => FailureReason::Protocol,
             RequestErrorKind::Timeout(_) => FailureReason::Timeout,
-            RequestErrorKind::LoginRefused | RequestErrorKind::LoginPaused(_) => FailureReason::Auth,
+            RequestErrorKind::LoginRefused
+            | RequestErrorKind::LoginPaused(_)
+            | RequestErrorKind::Memory(_) => FailureReason::Auth,
             RequestErrorKind::TooLarge { .. } => FailureReason::TooLarge,
             RequestErrorKind::Status { status, .. } => match status {
                 401 => FailureReason::Auth,

@@ -1,5 +1,7 @@
 //! The service root: what this BMC is, and the links everything else is found by.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -41,7 +43,19 @@ pub struct ServiceRoot {
     pub fingerprint: u64,
 }
 
+/// Dell asks for 20 to 30 s before a closed stream is opened again; sooner it may take no stream at all for a while.
+const DELL_STREAM_REST: Duration = Duration::from_secs(30);
+
 impl ServiceRoot {
+    /// How long this BMC wants to be left alone after its event stream was closed, whoever closed it; zero for most.
+    pub fn stream_rest(&self) -> Duration {
+        let says = |text: &Option<String>, word| {
+            text.as_ref().is_some_and(|text| text.to_ascii_lowercase().contains(word))
+        };
+        let dell = says(&self.vendor, "dell") || says(&self.product, "idrac");
+        if dell { DELL_STREAM_REST } else { Duration::ZERO }
+    }
+
     /// Reads the document at `/redfish/v1/`.
     pub(crate) fn decode(document: &Value) -> Self {
         let oem = document.get("Oem");

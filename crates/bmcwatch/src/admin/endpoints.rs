@@ -55,6 +55,9 @@ struct Endpoint<'a> {
     next_try_at: Option<DateTime<Utc>>,
     next_stream_try_at: Option<DateTime<Utc>>,
     insecure: bool,
+    /// Since the endpoint has its place, and within the last minute.
+    requests: u64,
+    requests_last_minute: u32,
     records: u64,
     reconnections: u64,
     stream_items: u64,
@@ -119,6 +122,8 @@ fn show(view: &EndpointView) -> Endpoint<'_> {
         next_try_at: view.next_try_at,
         next_stream_try_at: view.next_stream_try_at,
         insecure: view.insecure,
+        requests: view.load.requests,
+        requests_last_minute: view.load.requests_last_minute,
         records: view.records,
         reconnections: view.reconnections,
         stream_items: view.stream_items,
@@ -160,6 +165,7 @@ mod tests {
             next_try_at: None,
             next_stream_try_at: None,
             insecure: false,
+            load: collect::Load::default(),
             records: 3,
             reconnections: 0,
             stream_items: 0,
@@ -221,8 +227,8 @@ mod tests {
         let names: Vec<&str> =
             answer["endpoints"][0].as_object().unwrap().keys().map(String::as_str).collect();
         let documented = "address clock_offset_seconds failures gaps id insecure labels last_error last_error_at last_event_at last_success_at mode \
-                          next_stream_try_at next_try_at product reason reconnections records redfish_version since state \
-                          stream_errors stream_items vendor";
+                          next_stream_try_at next_try_at product reason reconnections records redfish_version requests requests_last_minute since \
+                          state stream_errors stream_items vendor";
         assert_eq!(names, documented.split_whitespace().collect::<Vec<_>>());
         assert_eq!(answer["endpoints"][0]["gaps"], serde_json::json!({ "wrapped": 1 }));
         assert_eq!(answer["endpoints"][0]["clock_offset_seconds"], serde_json::json!(-2.5));

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use collect::{EndpointView, State};
+use redfish::REQUESTS_PER_MINUTE_MAX;
 
 use super::text::{Text, Type};
 
@@ -14,6 +15,7 @@ const DOWNGRADE_REASONS: [&str; 3] = ["sse_not_available", "connect_failures", "
 /// All families about endpoints.
 pub(super) fn write(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
     fleet(text, views, downgraded);
+    load(text, views);
     identity(text, views);
     state(text, views);
     streams(text, views);
@@ -36,6 +38,27 @@ fn fleet(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'st
         known.chain(downgraded.iter().map(|(reason, count)| (*reason, *count))).collect();
     for (reason, count) in all {
         family.sample(&[("reason", reason)], count);
+    }
+}
+
+/// What the endpoints are asked, and how they are spared.
+fn load(text: &mut Text<'_>, views: &[EndpointView]) {
+    let open = views.iter().filter(|view| view.load.circuit_open).count();
+    let help = "Endpoints that do not answer: each try is one small request until one is answered.";
+    text.family("circuit_open", Type::Gauge, help).sample(&[], open);
+    let slowed = views.iter().filter(|view| view.load.slowed).count();
+    let help = "Endpoints that are read more seldom because they have too much to do.";
+    text.family("slowed_endpoints", Type::Gauge, help).sample(&[], slowed);
+    let help = "Requests that one endpoint gets within a minute at most.";
+    text.family("endpoint_requests_budget", Type::Gauge, help).sample(&[], REQUESTS_PER_MINUTE_MAX);
+    let mut family = text.family("endpoint_requests_total", Type::Counter, "Requests to the endpoint.");
+    for view in views {
+        family.sample(&[endpoint(view)], view.load.requests);
+    }
+    let help = "Requests to the endpoint within the last minute.";
+    let mut family = text.family("endpoint_requests_last_minute", Type::Gauge, help);
+    for view in views {
+        family.sample(&[endpoint(view)], view.load.requests_last_minute);
     }
 }
 

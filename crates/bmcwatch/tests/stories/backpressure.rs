@@ -56,9 +56,11 @@ async fn a_journal_that_stalls_while_the_logs_are_read_holds_a_bounded_number_of
         let mut world = World::new(1).await;
         let bmc = world.add("bmc", profile);
         (0..100).for_each(|_| drop(fan_fails(&bmc)));
-        world.stall_journal();
+        bmc.set_log_latency(0, SECOND);
         world.start();
-        world.pass(SECOND).await;
+        world.until("bmc", "streaming", SECOND).await;
+        world.stall_journal();
+        world.pass(2 * SECOND).await;
         for _ in 0..300 {
             (0..10).for_each(|_| fleeting(&bmc));
             world.pass(SECOND / 10).await;

@@ -184,7 +184,7 @@ async fn an_endpoint_is_tried_at_once_when_somebody_asks_and_no_other_is() {
     assert_eq!(world.retry("away").await, Ok(State::Backoff));
     world.wire.panic_on("strange", 0);
     assert_eq!(world.retry("strange").await, Ok(State::Backoff));
-    world.pass(SECOND / 10).await;
+    world.pass(SECOND).await;
     assert!(!world.state("away").starts_with("backoff"), "{}", world.state("away"));
     assert_eq!(world.state("strange"), "streaming");
 

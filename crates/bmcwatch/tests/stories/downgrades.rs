@@ -103,7 +103,7 @@ async fn the_fifth_server_error_or_login_page_or_immediate_end_within_the_window
 
 #[tokio::test(start_paused = true)]
 async fn four_failures_within_the_window_and_the_fifth_after_it_do_not_downgrade() {
-    let (world, bmc) = World::of(Profile::idrac9()).await;
+    let (world, bmc) = World::of(Profile::openbmc()).await;
     world.until("bmc", "streaming", SECOND).await;
     for _ in 0..12 {
         // A stream that breaks young, four times in five minutes, for a quarter of an hour.

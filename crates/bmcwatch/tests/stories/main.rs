@@ -17,6 +17,7 @@ mod quiet;
 mod recoveries;
 mod replays;
 mod silence;
+mod spared;
 mod streaming;
 mod wedged;
 mod wire;

@@ -11,7 +11,8 @@ async fn an_endpoint_that_accepts_and_closes_at_once_is_polled_and_tried_again_a
     let bmc = world.add("bmc", Profile::idrac9());
     bmc.set_stream_behaviour(StreamBehaviour::CloseAtOnce);
     world.start();
-    world.until("bmc", "polling: connect_failures", MINUTE).await;
+    // A Dell is left alone for half a minute after each.
+    world.until("bmc", "polling: connect_failures", 3 * MINUTE).await;
     let tries = |world: &World| (bmc.counts().requests_of(PathClass::Stream), world.lines.about("bmc").len());
     let (first, lines) = tries(&world);
     assert_eq!(first, 5);
@@ -53,7 +54,7 @@ async fn the_first_retry_comes_within_half_an_hour_and_polls_go_on_meanwhile() {
     let bmc = world.add("bmc", Profile::idrac9());
     bmc.set_stream_behaviour(StreamBehaviour::CloseAtOnce);
     world.start();
-    world.until("bmc", "polling", MINUTE).await;
+    world.until("bmc", "polling", 3 * MINUTE).await;
     bmc.set_stream_behaviour(StreamBehaviour::Serve);
     fan_fails(&bmc);
     let took = world.until("bmc", "streaming", 31 * MINUTE).await;
@@ -69,7 +70,7 @@ async fn retry_never_keeps_a_downgrade_until_the_restart() {
     let bmc = world.add("bmc", Profile::idrac9());
     bmc.set_stream_behaviour(StreamBehaviour::CloseAtOnce);
     world.start();
-    world.until("bmc", "polling", MINUTE).await;
+    world.until("bmc", "polling", 3 * MINUTE).await;
     bmc.set_stream_behaviour(StreamBehaviour::Serve);
     world.pass(24 * HOUR).await;
     bmc.reboot(5 * MINUTE);

@@ -44,7 +44,7 @@ async fn t51_silence_is_death_only_where_there_are_keep_alives() {
     world.pass(SECOND).await;
     assert_eq!(world.tokens().await.len(), 1);
     let (world, bmc) = World::of(Profile::lenovo()).await;
-    world.pass(2 * MINUTE).await;
+    world.pass(2 * MINUTE + SECOND).await;
     bmc.set_reachability(sim::Reachability::BlackHole);
     world.pass(SECOND).await;
     bmc.set_reachability(sim::Reachability::Up);

@@ -12,7 +12,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
 use super::{Client, RequestError, disclosure};
@@ -216,10 +216,23 @@ impl Client {
             Via::Requests => self.requests.clone(),
             Via::Stream => self.streams.clone(),
         };
+        self.afford().await;
         let _in_flight = self.metrics.in_flight();
+        let begun = Instant::now();
         match within(self.limits.head, service.oneshot(request)).await {
-            Some(answered) => Ok(answered?),
+            Some(answered) => {
+                let answered = answered?;
+                self.requested.answered(begun.elapsed());
+                Ok(answered)
+            }
             None => Err(RequestErrorKind::Timeout(self.limits.head)),
+        }
+    }
+
+    /// Waits until this endpoint may be asked one more thing.
+    async fn afford(&self) {
+        while let Err(wait) = self.requested.take(Instant::now()) {
+            sleep(wait).await;
         }
     }
 

@@ -41,9 +41,12 @@ impl Walk {
                 self.broken_answers += 1;
                 self.broken_answers >= BROKEN_ANSWERS_MAX
             }
-            RequestErrorKind::Transport(_)
+            // A 429 is about how often we ask, whatever it is the answer to.
+            RequestErrorKind::Status { status: 429, .. }
+            | RequestErrorKind::Transport(_)
             | RequestErrorKind::LoginRefused
-            | RequestErrorKind::LoginPaused(_) => true,
+            | RequestErrorKind::LoginPaused(_)
+            | RequestErrorKind::Memory(_) => true,
             RequestErrorKind::Status { .. }
             | RequestErrorKind::Decode(_)
             | RequestErrorKind::TooLarge { .. }

@@ -133,7 +133,8 @@ impl Client {
                     | RequestErrorKind::Transport(_)
                     | RequestErrorKind::Timeout(_)
                     | RequestErrorKind::LoginRefused
-                    | RequestErrorKind::LoginPaused(_) => Err(error),
+                    | RequestErrorKind::LoginPaused(_)
+                    | RequestErrorKind::Memory(_) => Err(error),
                     RequestErrorKind::Status { .. }
                     | RequestErrorKind::TooLarge { .. }
                     | RequestErrorKind::ForeignOrigin { .. }

@@ -3,6 +3,7 @@
 //! Here are the double and the limits; sessions, logs and streams have files of their own.
 
 mod limits;
+mod lives;
 mod logs;
 mod registries;
 mod sessions;

@@ -76,13 +76,12 @@ async fn two_refusals_stop_all_logins_for_an_hour_or_until_asked() {
     assert_eq!(bmc.lines().len(), before);
     client.retry_login();
     assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
-    assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
     assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
-    assert_eq!(bmc.count(POST), 4);
+    assert_eq!(bmc.count(POST), 3);
     tokio::time::advance(Duration::from_hours(1)).await;
     assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginRefused)));
     assert!(matches!(page(&client).await, Err(RequestErrorKind::LoginPaused(_))));
-    assert_eq!(bmc.count(POST), 5);
+    assert_eq!(bmc.count(POST), 4);
 }
 
 fn login(password: &str) -> Login {
@@ -170,20 +169,24 @@ async fn tokens_that_never_work_are_a_refusal_too() {
     assert_eq!(bmc.count(POST), 3);
 }
 
+fn answer(status: u16, body: &str) -> Reply {
+    let Reply::Http(mut response) = json(body) else { unreachable!() };
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    Reply::Http(response)
+}
+
 #[tokio::test]
 async fn auto_falls_to_basic_where_no_session_is_to_be_had() {
     let full = r#"{"error":{"@Message.ExtendedInfo":[{"MessageId":"IDRAC.2.8.RAC0218","Message":"The maximum number of user sessions is reached."}]}}"#;
-    let exhausted = move || {
-        let Reply::Http(mut response) = json(full) else { unreachable!() };
-        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-        Reply::Http(response)
-    };
-    let cases: [(&str, Answering); 5] = [
+    let exhausted = |status| move |_: &Asked| answer(status, full);
+    let cases: [(&str, Answering); 7] = [
         ("404", Box::new(|_| status(404))),
         ("405", Box::new(|_| status(405))),
         ("501", Box::new(|_| status(501))),
         ("no token", Box::new(|_| json("{}"))),
-        ("RAC0218", Box::new(move |_| exhausted())),
+        ("RAC0218", Box::new(exhausted(503))),
+        ("RAC0218 as 403", Box::new(exhausted(403))),
+        ("RAC0218 as 500", Box::new(exhausted(500))),
     ];
     for (name, login) in cases {
         let bmc = bmc(
@@ -242,4 +245,42 @@ async fn a_logout_that_hangs_ends_after_its_deadline() {
     let begun = Instant::now();
     client.log_out().await;
     assert_eq!(begun.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bmc_without_a_free_session_is_asked_for_one_every_five_minutes_where_basic_is_not_wanted() {
+    let full = r#"{"error":{"message":"The maximum number of user sessions is reached."}}"#;
+    let bmc = bmc(move |_| answer(503, full), |_| json(PAGE));
+    let client = bmc.client(AuthMode::Session);
+    for _ in 0..=60 {
+        client.retry_login();
+        let error = page(&client).await.unwrap_err();
+        assert!(
+            matches!(error, RequestErrorKind::Status { status: 503, retry_after: Some(_), .. }),
+            "{error}"
+        );
+        tokio::time::advance(Duration::from_secs(10)).await;
+    }
+    assert_eq!(bmc.count(POST), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_bmc_says_about_waiting_with_logins_is_obeyed_whoever_asks() {
+    for status in [429, 503] {
+        let busy = move |_: &Asked| {
+            let busy = Response::builder().status(status).header("retry-after", "120");
+            Reply::Http(busy.body(empty()).unwrap())
+        };
+        let bmc = bmc(busy, |_| json(PAGE));
+        let client = bmc.client(AuthMode::Auto);
+        assert!(page(&client).await.is_err());
+        tokio::time::advance(Duration::from_secs(119)).await;
+        client.retry_login();
+        let error = client.first_page(&log("/log")).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+        assert_eq!(bmc.count(POST), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(page(&client).await.is_err());
+        assert_eq!(bmc.count(POST), 2);
+    }
 }
