@@ -50,6 +50,10 @@ accept:
 bench-fleet *args:
     cargo bench -p bmcwatch --locked --bench fleet -- {{args}}
 
+# Every fuzz target for so long, or those that are named: `just fuzz 600 sse`; needs cargo-fuzz.
+fuzz seconds="60" *targets:
+    bash fuzz/run.sh {{seconds}} {{targets}}
+
 # Licences, sources and advisories; needs cargo-deny.
 deny:
     cargo deny check

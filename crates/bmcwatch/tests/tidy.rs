@@ -70,7 +70,7 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 #[test]
 fn files_are_short_and_say_what_they_are() {
     let mut problems = Vec::new();
-    for path in files(&root().join("crates"), &["rs"]) {
+    for path in our_rust() {
         let text = read(&path);
         let lines = text.lines().count();
         if lines > LINES_MAX {
@@ -88,7 +88,7 @@ fn files_are_short_and_say_what_they_are() {
 
 #[test]
 fn files_are_named_after_what_they_hold() {
-    let rust = files(&root().join("crates"), &["rs"]);
+    let rust = our_rust();
     let banned = rust.iter().filter(|path| {
         let within = path.strip_prefix(root()).expect("it was found below the root");
         let mut names = within.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
@@ -172,12 +172,20 @@ fn manifest(name: &str) -> toml::Table {
 /// Every text that we wrote: code, documents, configuration, manifests, scripts.
 fn our_texts() -> Vec<PathBuf> {
     let kinds = ["rs", "md", "toml", "yaml", "service", "json", "sh"];
-    let below = ["crates", "docs", "deploy", "example"].map(|name| files(&root().join(name), &kinds));
+    let below = ["crates", "docs", "deploy", "example", "fuzz/src", "fuzz/fuzz_targets"]
+        .map(|name| files(&root().join(name), &kinds));
     let top = list(&root()).into_iter().filter(|path| {
         let known = path.extension().is_none_or(|ext| kinds.iter().any(|kind| ext == *kind));
         path.is_file() && known && !file_name(path).starts_with('.')
     });
-    below.into_iter().flatten().chain(top).chain([root().join(".ci/run")]).collect()
+    let others = [".ci/run", "fuzz/Cargo.toml", "fuzz/run.sh", "fuzz/seeds.sh"].map(|name| root().join(name));
+    below.into_iter().flatten().chain(top).chain(others).collect()
+}
+
+/// What the compiler reads. Beside the fuzz targets lie inputs and builds that nobody wrote.
+fn our_rust() -> Vec<PathBuf> {
+    let below = ["crates", "fuzz/src", "fuzz/fuzz_targets"].map(|name| files(&root().join(name), &["rs"]));
+    below.into_iter().flatten().collect()
 }
 
 fn files(directory: &Path, kinds: &[&str]) -> Vec<PathBuf> {

@@ -15,6 +15,8 @@ mod downgrade;
 mod equals;
 mod failure_window;
 mod follow;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gap;
 mod habits;
 mod held;

@@ -151,7 +151,7 @@ async fn read(path: &Path) -> Result<LastSeen, StateFileError> {
     parse(&text)
 }
 
-fn parse(text: &[u8]) -> Result<LastSeen, StateFileError> {
+pub(crate) fn parse(text: &[u8]) -> Result<LastSeen, StateFileError> {
     let state: StateFile = serde_json::from_slice(text).map_err(|error| StateFileError::Malformed {
         what: match error.classify() {
             serde_json::error::Category::Data => "an unexpected value",
@@ -172,7 +172,7 @@ fn parse(text: &[u8]) -> Result<LastSeen, StateFileError> {
 }
 
 /// A log's path so that all its spellings are one: without origin, `/Entries` and slashes at the end, in lower case.
-fn canonical(log: &str) -> String {
+pub(crate) fn canonical(log: &str) -> String {
     let path = match log.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
         None => log,

@@ -28,12 +28,61 @@ pub(crate) fn text(body: &[u8]) -> Result<Cow<'_, str>, String> {
     }
 }
 
+/// What may stand in JSON and in no text or number of ours, as what comes closest to it: half of a surrogate pair
+/// (`"\ud83d"`, a text that was cut within a character) as U+FFFD, a number without bounds (`1e999`) as a text.
+///
+/// It is for well-formed JSON that could not be read.
+pub(crate) fn mended(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 2);
+    let mut rest = json;
+    let mut in_text = false;
+    while let Some(next) = rest.chars().next() {
+        in_text ^= next == '"';
+        let (length, instead) = match next {
+            '\\' => {
+                let (length, is_half) = escape(rest);
+                (length, is_half.then(|| "\u{fffd}".to_owned()))
+            }
+            '-' | '0'..='9' if !in_text => {
+                let more = |c: char| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
+                let number = &rest[..rest.find(|c| !more(c)).unwrap_or(rest.len())];
+                let is_endless = number.parse().is_ok_and(f64::is_infinite);
+                (number.len(), is_endless.then(|| format!("\"{number}\"")))
+            }
+            _ => (next.len_utf8(), None),
+        };
+        let (piece, after) = rest.split_at(length);
+        out.push_str(instead.as_deref().unwrap_or(piece));
+        rest = after;
+    }
+    out
+}
+
+/// How long the escape is that the text begins with, two halves of a pair being one, and whether it is a half alone.
+fn escape(text: &str) -> (usize, bool) {
+    let Some(unit) = code_unit(text) else { return (2, false) };
+    let second = code_unit(&text[6..]).filter(|second| (0xdc00..0xe000).contains(second));
+    match unit {
+        0xd800..0xdc00 if second.is_some() => (12, false),
+        0xd800..0xe000 => (6, true),
+        _ => (6, false),
+    }
+}
+
+/// The code unit of `\uXXXX`.
+fn code_unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
 /// The body as a JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Value, String> {
     if body.len() > DOCUMENT_BYTES_MAX {
         return Err(format!("{} bytes, more than the {DOCUMENT_BYTES_MAX} we read", body.len()));
     }
-    let value: Value = serde_json::from_str(&text(body)?).map_err(|error| error.to_string())?;
+    let text = text(body)?;
+    let value: serde_json::Result<Value> =
+        serde_json::from_str(&text).or_else(|_| serde_json::from_str(&mended(&text)));
+    let value = value.map_err(|error| error.to_string())?;
     if value.is_object() { Ok(value) } else { Err("not an object".to_owned()) }
 }
 
@@ -113,6 +162,22 @@ mod tests {
         assert_eq!(string(&page, "Message").unwrap(), "line break 25 \u{fffd}C");
         assert!(object(b"{\"Members\":[").is_err());
         assert!(object(b"null").is_err());
+    }
+
+    #[test]
+    fn what_no_text_or_number_can_hold_is_mended_and_the_rest_left_alone() {
+        for (json, expected) in [
+            (r#""a\ud83d""#, "\"a\u{fffd}\""),
+            (r#""\ud83d\u0041\udc00""#, "\"\u{fffd}\\u0041\u{fffd}\""),
+            (r#""\ud83d\ud83d\ude00""#, "\"\u{fffd}\\ud83d\\ude00\""),
+            (r"[1e999,-1E+999 ,1e-999,12]", r#"["1e999","-1E+999" ,1e-999,12]"#),
+            (r#"{"\\ud83d":"1e999","\"1e999":-0.5}"#, r#"{"\\ud83d":"1e999","\"1e999":-0.5}"#),
+        ] {
+            assert_eq!(mended(json), expected);
+        }
+        let page = object(br#"{"Name":"x\ud83d","Id":1e999}"#).unwrap();
+        assert_eq!(string(&page, "Name").unwrap(), "x\u{fffd}");
+        assert_eq!(string(&page, "Id").unwrap(), "1e999");
     }
 
     #[test]

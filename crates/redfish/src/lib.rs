@@ -11,6 +11,8 @@ mod connect_budget;
 mod error;
 mod event;
 mod event_stream;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod https;
 mod identity;
 mod json;

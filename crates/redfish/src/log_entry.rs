@@ -16,7 +16,7 @@ pub use signs::Signs;
 use crate::{
     Identity, TwinKey,
     identity::{Evidence, normal_path},
-    severity,
+    json, severity,
     text::{
         self,
         loose::{Link, Object, Text, Texts},
@@ -68,10 +68,11 @@ pub(crate) enum Rejected {
     Nameless,
 }
 
-/// The same JSON with every key once (the last one counts), for what was refused at first reading because a key came
-/// twice.
+/// The same JSON with every key once (the last one counts) and without what nobody can read, for what was refused at
+/// first reading because a key came twice or a value is no text or number.
 pub(crate) fn read_twice(raw: &RawValue) -> Result<String, Rejected> {
-    let value: serde_json::Value = serde_json::from_str(raw.get()).map_err(|_| Rejected::Unreadable)?;
+    let text = json::mended(raw.get());
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|_| Rejected::Unreadable)?;
     if value.is_object() { Ok(value.to_string()) } else { Err(Rejected::NotAnObject) }
 }
 

@@ -1,0 +1,23 @@
+//! Any state file of infra-controller gives numbers by canonical paths, or words that do not quote it.
+
+#![no_main]
+
+use collect::fuzzing::{canonical, state_file};
+use libfuzzer_sys::fuzz_target;
+
+/// All that an error may say of a file, besides numbers.
+const WORDS: &str =
+    "understand the state file: an unexpected value the end of the text no JSON in line , column ";
+
+fuzz_target!(|text: &[u8]| match state_file(text) {
+    Ok(last_seen) => {
+        for (log, number) in last_seen {
+            assert_eq!(canonical(&log), log, "a canonical path is its own");
+            assert!(i64::try_from(number).is_ok());
+        }
+    }
+    Err(error) => {
+        let words = error.split(|c: char| c == ' ' || c == ',' || c.is_ascii_digit());
+        words.for_each(|word| assert!(WORDS.contains(word), "{error}"));
+    }
+});
