@@ -45,7 +45,9 @@ fuzz_target!(|text: &str| {
                 check(&shown);
                 check(&format!("{config:?}"));
                 check(&format!("{:?}", config.desired()));
-                warnings.iter().for_each(|warning| check(&warning.to_string()));
+                for warning in warnings {
+                    check(&warning.to_string());
+                }
             }
         }
         Err(problems) => {

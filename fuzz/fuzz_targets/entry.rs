@@ -28,7 +28,9 @@ fn check(found: &Entry) {
 
 fuzz_target!(|body: &[u8]| {
     if let Some(page) = page(body, LOG) {
-        page.entries.iter().for_each(check);
+        for entry in &page.entries {
+            check(entry);
+        }
     }
     match entry(body, LOG) {
         Single::Entry(found) => check(&found),
