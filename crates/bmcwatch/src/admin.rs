@@ -16,6 +16,7 @@ mod reload;
 mod retry;
 mod server;
 mod sinks;
+mod trust;
 mod window;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -30,6 +31,7 @@ use axum::{
 use certificate::{Certificate, TlsError};
 use collect::{Board, RetryHandle};
 use guard::Guard;
+use journal::Journal;
 use problem::Problem;
 use server::Serving;
 use sink::SinkStatus;
@@ -59,6 +61,8 @@ pub struct AdminState {
     pub reload: ReloadHandle,
     /// Where wishes to try one endpoint now go.
     pub retries: RetryHandle,
+    /// Where accepted keys are stored.
+    pub journal: Journal,
 }
 
 /// The listener cannot be bound.
@@ -131,6 +135,7 @@ fn router(state: AdminState, guard: Arc<Guard>) -> Router {
         .route("/-/reload", reload)
         .route("/api/v1/endpoints", get(endpoints::get))
         .route("/api/v1/endpoints/{id}/retry", post(retry::post))
+        .route("/api/v1/endpoints/{id}/trust", post(trust::post))
         .route("/api/v1/sinks", get(sinks::get))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

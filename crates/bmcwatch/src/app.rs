@@ -132,6 +132,7 @@ impl App {
             readiness: ready,
             reload,
             retries: discovery.retries(),
+            journal: journal.clone(),
         };
         metrics.config_loaded(hash(&config), clock.now());
         Ok(Self {

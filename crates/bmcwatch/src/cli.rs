@@ -4,6 +4,7 @@
 //! `endpoints` do stands elsewhere.
 
 mod check;
+mod probe;
 
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -15,6 +16,7 @@ use crate::{
     config::{Environment, PATH_DEFAULT},
 };
 pub use check::{check_config, config_show, explain};
+pub use probe::Probe;
 
 /// Exit code of a command that failed.
 pub const EXIT_FAILURE: u8 = 1;
@@ -34,6 +36,7 @@ Examples:
   bmcwatch check-config bmcwatch.toml     every problem of a config file, each with its place
   bmcwatch --config bmcwatch.toml         watch the BMCs that it names
   bmcwatch endpoints                      what the running daemon says of each BMC
+  bmcwatch probe https://10.0.17.12       what a BMC can do, and the pin of its key
 
 Exit codes:
   0  done    1  failed    2  wrong usage    78  a config that cannot be used";
@@ -95,9 +98,12 @@ Examples:
 Examples:
   bmcwatch endpoints
   bmcwatch endpoints retry r17-u12                  log in and read now, whatever it is waiting for
+  bmcwatch endpoints trust r17-u12                  accept the key of its renewed certificate
   bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml
   bmcwatch endpoints --username ada --password-file ~/.bmcwatch-password")]
     Endpoints(Endpoints),
+    /// What one BMC can do, without a daemon
+    Probe(Probe),
 }
 
 /// `bmcwatch endpoints`
@@ -120,6 +126,18 @@ pub enum EndpointsCommand {
     /// For an endpoint in the state `auth_failed` whose account was put right, and for one in `backoff` that need not be
     /// waited for. A password that is still wrong counts at the BMC as two more wrong logins.
     Retry {
+        /// The endpoint's id
+        #[arg(value_name = "ENDPOINT")]
+        id: String,
+        /// How to log in to the daemon.
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Accept the key that an endpoint shows and that is refused
+    ///
+    /// For an endpoint with trust = "tofu" whose certificate was renewed. What is accepted is the key that the daemon
+    /// refused and told in its log; compare it with the BMC's own first.
+    Trust {
         /// The endpoint's id
         #[arg(value_name = "ENDPOINT")]
         id: String,

@@ -125,9 +125,9 @@ impl Config {
     fn read(reader: &mut Reader<'_>, values: &DeTable<'_>) -> Self {
         let top = Table::top(reader, &key::TOP, values);
         let credentials = credentials::read(reader, &top);
-        let (interval, share) = share::read(reader, &top);
+        let (interval, share, everywhere) = share::read(reader, &top);
         Self {
-            endpoints: endpoints::read(reader, &top, &credentials),
+            endpoints: endpoints::read(reader, &top, &credentials, &everywhere),
             credentials: credentials.list,
             interval,
             share,

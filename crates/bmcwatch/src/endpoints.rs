@@ -67,6 +67,19 @@ struct Tried {
     state: String,
 }
 
+#[derive(Deserialize)]
+struct Trusted {
+    trusted: String,
+}
+
+/// Tells the daemon to accept the key of an endpoint that it refuses.
+pub async fn trust(daemon: AdminClient, id: &str) -> anyhow::Result<()> {
+    let answer = daemon.post_endpoint(id, "trust").await?;
+    let Trusted { trusted } = serde_json::from_slice(&answer).context("read the daemon's answer")?;
+    writeln!(io::stdout(), "{id} is trusted with {trusted} from now on")?;
+    Ok(())
+}
+
 fn print(out: &mut impl Write, row: &Row) -> io::Result<()> {
     let mut why = row.reason.clone().unwrap_or_default();
     if let (Some(error), "backoff" | "auth_failed" | "unsupported") = (&row.last_error, row.state.as_str()) {

@@ -12,6 +12,7 @@ mod descriptors;
 pub mod endpoints;
 pub mod logging;
 pub mod metrics;
+mod probe;
 pub mod run;
 pub mod signals;
 pub mod simulate;
@@ -66,9 +67,13 @@ pub fn run_main() -> ExitCode {
                     Some(EndpointsCommand::Retry { id, access }) => {
                         endpoints::retry(AdminClient::new(&config.admin, &access)?, &id).await
                     }
+                    Some(EndpointsCommand::Trust { id, access }) => {
+                        endpoints::trust(AdminClient::new(&config.admin, &access)?, &id).await
+                    }
                 }
             })
         }
+        Command::Probe(asked) => probe::run_main(&asked, &config),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Simulate(simulate) => block_on(simulate::run(simulate)),
     };

@@ -31,7 +31,7 @@ pub(crate) struct Announcer(Mutex<Period>);
 struct Period {
     start: Instant,
     /// Lines so far, by kind.
-    lines: [u32; 7],
+    lines: [u32; 8],
     held_back: u32,
 }
 
@@ -45,12 +45,13 @@ enum Line {
     Recovered,
     Gap,
     Noisy,
+    Key,
 }
 
 impl Announcer {
     /// A fresh period begins now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Period { start: now, lines: [0; 7], held_back: 0 }))
+        Self(Mutex::new(Period { start: now, lines: [0; 8], held_back: 0 }))
     }
 
     fn may_speak(&self, line: Line) -> bool {
@@ -58,7 +59,7 @@ impl Announcer {
         let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(period.start) >= SUMMARY_PERIOD {
             period.start = now;
-            period.lines = [0; 7];
+            period.lines = [0; 8];
         }
         let lines = &mut period.lines[line as usize];
         *lines += 1;
@@ -136,6 +137,19 @@ impl Announcer {
             );
         } else {
             tracing::debug!(%endpoint, log, "this log grows by our own logins");
+        }
+    }
+
+    /// The endpoint shows another key than the one that was learned.
+    pub(crate) fn key_changed(&self, endpoint: &EndpointId, error: &str) {
+        if self.may_speak(Line::Key) {
+            tracing::warn!(
+                %endpoint,
+                error,
+                "endpoint shows another key and is not trusted; if its certificate was renewed, accept it with `bmcwatch endpoints trust`"
+            );
+        } else {
+            tracing::debug!(%endpoint, error, "endpoint shows another key");
         }
     }
 

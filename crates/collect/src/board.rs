@@ -95,6 +95,10 @@ pub struct EndpointView {
     pub insecure: bool,
     /// What it is asked.
     pub load: Load,
+    /// Until when the certificate is valid that it showed last.
+    pub certificate_not_after: Option<DateTime<Utc>>,
+    /// The key that it shows and that is refused, because another one was learned (`tofu`).
+    pub refused_key: Option<String>,
     /// Records made.
     pub records: u64,
     /// Stream openings after the first.
@@ -162,6 +166,11 @@ impl Board {
         &self.0.registry
     }
 
+    /// The place of an endpoint.
+    pub(crate) fn status(&self, id: &EndpointId) -> Option<Arc<Status>> {
+        self.lock().get(id).cloned()
+    }
+
     /// Gives an endpoint its place, or a fresh one.
     pub(crate) fn place(&self, status: Arc<Status>) {
         self.lock().insert(status.endpoint().id.clone(), status);
@@ -199,6 +208,7 @@ mod tests {
         let client = ClientConfig {
             address: "https://127.0.0.1".parse().unwrap(),
             trust: Trust::System,
+            allowed_origins: Vec::new(),
             auth: AuthMode::None,
             login: None,
         };

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use model::Origin;
-use redfish::{LogService, RequestError, ServiceRoot};
+use redfish::{LogService, ServiceRoot};
 use tokio::time::Instant;
 
 use crate::{
     collector::{Broken, Context},
     continuity::Ask,
     ingest::Told,
+    learned_key,
     read_log::{Visit, Watched},
     recover::{Scope, may_pass, scope, strains},
     strain::Reading,
@@ -103,7 +104,8 @@ pub(crate) async fn look_up(
     context: &Context,
     logs: Option<Box<Logs>>,
     max_age: Duration,
-) -> Result<Box<Logs>, RequestError> {
+) -> Result<Box<Logs>, Broken> {
+    learned_key::settle(context).await?;
     let good_for = |logs: &Logs| if logs.is_partial() { max_age.min(PARTIAL_AGAIN_AFTER) } else { max_age };
     let before = match logs {
         Some(logs) if logs.looked_up_at.elapsed() < good_for(&logs) => return Ok(logs),

@@ -119,6 +119,7 @@ impl Context {
         let woken = tokio::select! {
             biased;
             () = poked => Pause::Over,
+            () = self.status.told_to_try() => Pause::Over,
             rested = self.rest(wait) => rested,
         };
         self.status.next_try(None);
@@ -174,8 +175,15 @@ impl Context {
             Recovery::WaitForCredentials(_) => State::AuthFailed,
         };
         self.status.opens_circuit(state == State::Backoff);
-        let before = self.status.enter(state, Some(reason.as_str().to_owned()), self.now());
+        let refuses_key = self.refuses_key(error, &text);
+        let word = if refuses_key { "key_changed" } else { reason.as_str() };
+        let before = self.status.enter(state, Some(word.to_owned()), self.now());
         tracing::debug!(endpoint = %self.id(), error = text, "request failed");
+        if refuses_key {
+            // That it is down goes without saying, but not that it is up again.
+            self.status.goes_down();
+            return follows;
+        }
         if before != state {
             match follows {
                 Recovery::WaitForCredentials(_) if self.status.gets_refused() => {
@@ -190,9 +198,19 @@ impl Context {
         follows
     }
 
+    /// Whether another key was shown than the one that was learned; each such key is told once.
+    fn refuses_key(&self, error: &RequestError, text: &str) -> bool {
+        let key = error.other_key().filter(|_| self.client.learns_key());
+        if key.is_some() && self.status.refuses_key(key) {
+            self.world.announcer.key_changed(self.id(), text);
+        }
+        key.is_some()
+    }
+
     /// Tells that one resource could not be read; the endpoint itself is well.
     pub(crate) fn failed_partly(&self, error: &RequestError) {
         let text = chain(error);
+        self.refuses_key(error, &text);
         tracing::debug!(endpoint = %self.id(), error = text, "resource could not be read");
         self.status.failed(error.reason(), text, self.now());
     }
@@ -206,6 +224,10 @@ impl Context {
     /// Tells that the endpoint is well and what it is doing; once, if it was told to be down.
     pub(crate) fn well(&self, state: State, reason: Option<String>) {
         self.status.answered(self.now());
+        self.status.refuses_key(None);
+        if let Some(peer) = self.client.peer() {
+            self.status.met(peer);
+        }
         self.status.enter(state, reason, self.now());
         if self.status.comes_up() {
             self.world.announcer.up(self.id(), state.as_str());

@@ -230,7 +230,7 @@ impl Discovery {
     fn spawn(&mut self, wish: &Arc<Wish>, now: Instant) {
         let id = &wish.spec.endpoint.id;
         if !self.slots.contains_key(id) {
-            let client = Slot::client_for(&self.world, wish, self.network.as_ref(), &self.redfish_metrics);
+            let client = Slot::client_for(&self.world, wish, &self.network, &self.redfish_metrics);
             match client {
                 Ok(client) => {
                     let slot = Slot::new(&self.world, Arc::clone(wish), client, now);

@@ -170,7 +170,7 @@ fn read_logs(context: &Context, logs: Option<Box<Logs>>, origin: Origin) -> Read
         let max_age = context.wish.logs.periodic.state_refresh_interval;
         let mut logs = match catch_up::look_up(context, logs, max_age).await {
             Ok(logs) => logs,
-            Err(error) => return (None, Err(Broken::Request(error))),
+            Err(broken) => return (None, Err(broken)),
         };
         let tally = catch_up::catch_up(context, &mut logs, occasion).await;
         (Some(logs), tally)
@@ -280,6 +280,7 @@ impl Following<'_> {
             Ok(tally) => {
                 self.context.status.answered(self.context.now());
                 self.context.status.note_reading(tally.reading(), self.context.wish.logs.reconcile_interval);
+                self.context.status.refuses_key(None);
                 let partial =
                     tally.failed_logs > 0 || run.logs.as_ref().is_some_and(|logs| logs.is_partial());
                 if partial && self.backfill == Backfill::Going {

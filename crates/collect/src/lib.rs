@@ -22,6 +22,7 @@ mod habits;
 mod held;
 mod ingest;
 mod jitter;
+mod learned_key;
 mod login_memory;
 mod metrics;
 mod notice;
@@ -47,6 +48,7 @@ mod wedge;
 pub use board::{Board, EndpointView, Load, State};
 pub use discovery::{Dependencies, Discovery, Reload};
 pub use gap::GapReason;
+pub use learned_key::TrustKeyError;
 pub use metrics::Metrics;
 pub use retry::{Retry, RetryError, RetryHandle};
 pub use settings::{

@@ -113,7 +113,7 @@ impl Polling<'_> {
         let known_since = before.as_ref().map(|logs| logs.looked_up_at());
         let mut logs = match catch_up::look_up(context, before, max_age).await {
             Ok(logs) => logs,
-            Err(error) => return Polled { tally: Err(error.into()), stream_appeared: false },
+            Err(broken) => return Polled { tally: Err(broken), stream_appeared: false },
         };
         let refreshed = known_since != Some(logs.looked_up_at());
         let tally = catch_up::catch_up(context, &mut logs, occasion).await;
@@ -134,7 +134,7 @@ impl Polling<'_> {
             ) if !self.first || changed => {
                 let found = context.client.find_stream(&logs.root).await;
                 match found {
-                    Ok(()) => true,
+                    Ok(_) => true,
                     Err(OpenStreamError::NotAvailable(_) | OpenStreamError::Failed(_)) => false,
                 }
             }

@@ -106,6 +106,7 @@ mod tests {
         let client = ClientConfig {
             address: "https://127.0.0.1".parse().unwrap(),
             trust: Trust::System,
+            allowed_origins: Vec::new(),
             auth: AuthMode::None,
             login: None,
         };

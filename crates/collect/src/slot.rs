@@ -71,10 +71,11 @@ impl Slot {
     pub(crate) fn client_for(
         world: &World,
         wish: &Wish,
-        network: &dyn redfish::Network,
+        network: &Arc<dyn redfish::Network>,
         metrics: &redfish::Metrics,
     ) -> Result<Client, ConfigureError> {
-        let client = Client::new(wish.spec.client.clone(), network, metrics.clone(), world.clock.clone())?;
+        let client =
+            Client::new(wish.spec.client.clone(), Arc::clone(network), metrics.clone(), world.clock.clone())?;
         let memory = LoginMemory::new(world.journal.clone(), &wish.spec.endpoint.id);
         Ok(client.with_memory(Box::new(memory)))
     }

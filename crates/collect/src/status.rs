@@ -12,8 +12,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::Endpoint;
-use redfish::{Asked, FailureReason, Requests, ServiceRoot, Trust};
-use tokio::time::Instant;
+use redfish::{Asked, FailureReason, Peer, Requests, ServiceRoot, Trust};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     EndpointView, GapReason, Load, Mode, State,
@@ -74,6 +74,8 @@ struct Inner {
     vendor: Option<String>,
     product: Option<String>,
     redfish_version: Option<String>,
+    certificate_not_after: Option<DateTime<Utc>>,
+    refused_key: Option<[u8; 32]>,
 }
 
 /// One endpoint's place on the board.
@@ -96,6 +98,8 @@ pub(crate) struct Status {
     told_down: AtomicBool,
     /// The same for its credentials: the one login an hour that is tried and refused is no news.
     told_refused: AtomicBool,
+    /// Somebody accepted its key.
+    now: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -121,6 +125,8 @@ impl Status {
             vendor: None,
             product: None,
             redfish_version: None,
+            certificate_not_after: None,
+            refused_key: None,
         };
         Self {
             endpoint: Arc::clone(&wish.spec.endpoint),
@@ -135,6 +141,7 @@ impl Status {
             circuit_open: AtomicBool::new(false),
             told_down: AtomicBool::new(false),
             told_refused: AtomicBool::new(false),
+            now: Notify::new(),
             inner: Mutex::new(inner),
         }
     }
@@ -255,6 +262,32 @@ impl Status {
         self.lock().last_success_at = Some(now);
     }
 
+    /// Notes whom answers come from.
+    pub(crate) fn met(&self, peer: Peer) {
+        self.lock().certificate_not_after = peer.not_after;
+    }
+
+    /// The key that is shown and refused.
+    pub(crate) fn refused_key(&self) -> Option<[u8; 32]> {
+        self.lock().refused_key
+    }
+
+    /// Notes the key that is shown and refused, or that the trusted one is shown again; true when that is news.
+    pub(crate) fn refuses_key(&self, key: Option<[u8; 32]>) -> bool {
+        let before = std::mem::replace(&mut self.lock().refused_key, key);
+        before != key
+    }
+
+    /// Ends the wait after trouble.
+    pub(crate) fn try_now(&self) {
+        self.now.notify_waiters();
+    }
+
+    /// Until somebody says: try now.
+    pub(crate) async fn told_to_try(&self) {
+        self.now.notified().await;
+    }
+
     /// Notes what the service root told.
     pub(crate) fn identified(&self, root: &ServiceRoot) {
         let mut inner = self.lock();
@@ -320,6 +353,8 @@ impl Status {
             next_stream_try_at: inner.next_stream_try_at,
             insecure: self.insecure,
             load,
+            certificate_not_after: inner.certificate_not_after,
+            refused_key: inner.refused_key.map(|key| Trust::Pin(key).to_string()),
             records: self.records.load(Relaxed),
             reconnections: self.connects.load(Relaxed).saturating_sub(1),
             stream_items: self.stream_items.load(Relaxed),

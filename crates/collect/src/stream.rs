@@ -17,6 +17,7 @@ use crate::{
     failure_window::{FailureWindow, Verdict},
     follow::{self, Closed},
     jitter::Jitter,
+    learned_key,
     occurrence::Newest,
     recover::{Recovery, recovery, strains},
     status::StreamTrouble,
@@ -55,6 +56,8 @@ enum Attempt {
     Stopped,
     NotAvailable(NotAvailable),
     OpenFailed(RequestError),
+    /// The journal cannot tell which key is to be believed, or store it.
+    NoJournal,
     Closed(Closed),
 }
 
@@ -130,7 +133,19 @@ impl StreamRun {
         // Whatever comes of it, the next try goes without, unless this stream brings another: some BMCs choke on it (T61).
         let last_event_id = self.last_event_id.take();
         self.resumed = if last_event_id.is_some() { Resumed::Yes } else { Resumed::No };
-        let opening = Box::pin(open(context, self.logs.as_deref(), last_event_id, &mut self.stream_rest));
+        let opening = Box::pin(async {
+            context.world.pace.turn().await;
+            match learned_key::settle(context).await {
+                Ok(()) => {}
+                Err(Broken::Request(error)) => return Err(Attempt::OpenFailed(error)),
+                Err(Broken::Append(_) | Broken::Read(_)) => return Err(Attempt::NoJournal),
+            }
+            match open(context, self.logs.as_deref(), last_event_id, &mut self.stream_rest).await {
+                Ok(stream) => Ok(stream),
+                Err(OpenStreamError::NotAvailable(why)) => Err(Attempt::NotAvailable(why)),
+                Err(OpenStreamError::Failed(error)) => Err(Attempt::OpenFailed(error)),
+            }
+        });
         let opened = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Attempt::Stopped,
@@ -141,8 +156,7 @@ impl StreamRun {
                 Closed { why: follow::Why::Stopped, .. } => Attempt::Stopped,
                 closed => Attempt::Closed(closed),
             },
-            Err(OpenStreamError::NotAvailable(why)) => Attempt::NotAvailable(why),
-            Err(OpenStreamError::Failed(error)) => Attempt::OpenFailed(error),
+            Err(attempt) => attempt,
         }
     }
 
@@ -152,6 +166,7 @@ impl StreamRun {
         match attempt {
             Attempt::Stopped => Verdicted::Exit(Exit::Stopped),
             Attempt::NotAvailable(why) => self.not_available(context, why, now),
+            Attempt::NoJournal => Verdicted::WaitForJournal,
             Attempt::OpenFailed(error) => {
                 context.status.stream_failed(StreamTrouble::Open(error.reason()));
                 match self.opening_failed(context, &error) {
@@ -319,7 +334,6 @@ async fn open(
     last_event_id: Option<String>,
     stream_rest: &mut Duration,
 ) -> Result<redfish::EventStream, OpenStreamError> {
-    context.world.pace.turn().await;
     let fresh;
     let root: &ServiceRoot = if let Some(logs) = logs {
         &logs.root

@@ -1,13 +1,10 @@
-//! The address of an endpoint: scheme, host and port, and nothing else; and the rule which links stay on it.
+//! The address of an endpoint: scheme, host and port, and nothing else.
 //!
-//! Not here: name resolution and connecting (`https`, `stream_connector`).
+//! Not here: which links of a BMC are followed (`origins`), name resolution and connecting (`https`, `stream_connector`).
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use http::Uri;
-
-/// Longest link that is followed. URLs beyond 2 KiB are a broken BMC's.
-const LINK_BYTES_MAX: usize = 2048;
 
 /// An origin such as `https://10.0.17.12` or `https://[fd00::12]:8443`. `http` is allowed for laboratories; a path other
 /// than `/`, a user name or a query is refused.
@@ -44,15 +41,6 @@ pub enum AddressError {
     Brackets(String),
 }
 
-/// Why a link of a BMC is not followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LinkError {
-    /// Empty, too long, or no URI.
-    NotALink,
-    /// It leads to another origin.
-    Foreign,
-}
-
 impl Address {
     /// `https` or `http`.
     pub fn scheme(&self) -> &str {
@@ -84,69 +72,10 @@ impl Address {
     pub fn url(&self, path: &str) -> Result<Uri, http::Error> {
         Uri::builder().scheme(self.scheme()).authority(self.authority()).path_and_query(path).build()
     }
-
-    /// The path and query that `link`, found in the document at `base`, leads to on this endpoint. The fragment is cut,
-    /// characters that no URI may hold are escaped; an absolute link must name this very origin.
-    pub(crate) fn resolve(&self, base: &str, link: &str) -> Result<String, LinkError> {
-        let link = link.trim().split('#').next().unwrap_or_default();
-        if link.is_empty() || link.len() > LINK_BYTES_MAX {
-            return Err(LinkError::NotALink);
-        }
-        let base = base.split('?').next().unwrap_or_default();
-        let path = if let Some((scheme, rest)) = link.split_once("://").filter(|(s, _)| is_scheme(s)) {
-            self.path_of_absolute(scheme, rest)?
-        } else if link.starts_with("//") {
-            return Err(LinkError::Foreign);
-        } else if link.starts_with('/') {
-            link.to_owned()
-        } else if link.starts_with('?') {
-            format!("{base}{link}")
-        } else {
-            let directory = base.rfind('/').map_or("/", |at| &base[..=at]);
-            format!("{directory}{link}")
-        };
-        let path = escaped(&path);
-        if self.url(&path).is_ok() { Ok(path) } else { Err(LinkError::NotALink) }
-    }
-
-    fn path_of_absolute(&self, scheme: &str, rest: &str) -> Result<String, LinkError> {
-        let at = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(at);
-        let origin = format!("{}://{authority}", scheme.to_ascii_lowercase());
-        if origin.parse::<Self>().is_ok_and(|other| other == *self) {
-            Ok(if path.starts_with('/') { path.to_owned() } else { format!("/{path}") })
-        } else {
-            Err(LinkError::Foreign)
-        }
-    }
 }
 
 fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
-}
-
-fn is_scheme(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-}
-
-/// Escapes what may not stand in a URI; what is escaped already stays as it is.
-fn escaped(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => push_escape(&mut out, byte),
-            b'!'..=b'~' => out.push(char::from(byte)),
-            _ => push_escape(&mut out, byte),
-        }
-    }
-    out
-}
-
-fn push_escape(out: &mut String, byte: u8) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.push('%');
-    out.push(char::from(HEX[usize::from(byte >> 4)]));
-    out.push(char::from(HEX[usize::from(byte & 15)]));
 }
 
 impl FromStr for Address {
@@ -248,26 +177,5 @@ mod tests {
         }
         let message = "https://root:calvin@bmc".parse::<Address>().unwrap_err().to_string();
         assert!(!message.contains("calvin"), "{message}");
-    }
-
-    #[test]
-    fn links_stay_on_the_origin() {
-        let bmc: Address = "https://bmc:8443".parse().unwrap();
-        let base = "/redfish/v1/Log/Entries?$skip=50";
-        for (link, path) in [
-            ("/redfish/v1/Log/Entries?$skip=100", Ok("/redfish/v1/Log/Entries?$skip=100")),
-            ("https://BMC:8443/a#/b", Ok("/a")),
-            ("?$skip=100", Ok("/redfish/v1/Log/Entries?$skip=100")),
-            ("Entries/1", Ok("/redfish/v1/Log/Entries/1")),
-            ("/a b?$filter=x ge 'ü'", Ok("/a%20b?$filter=x%20ge%20'%C3%BC'")),
-            ("https://bmc/a", Err(LinkError::Foreign)),
-            ("http://bmc:8443/a", Err(LinkError::Foreign)),
-            ("https://bmc:8443@evil/a", Err(LinkError::Foreign)),
-            ("https://bmc:8443.evil/a", Err(LinkError::Foreign)),
-            ("//evil/a", Err(LinkError::Foreign)),
-            ("", Err(LinkError::NotALink)),
-        ] {
-            assert_eq!(bmc.resolve(base, link), path.map(str::to_owned), "{link}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use model::Secret;
 use tokio::time::Instant;
 
-use crate::{login_tries::Tries, metrics::InFlight};
+use crate::{Proving, login_tries::Tries, metrics::InFlight};
 
 /// How long Basic is used in mode `auto` before a session is tried again: the reason may have been a passing one.
 const BASIC_FOR: Duration = Duration::from_hours(1);
@@ -121,6 +121,17 @@ impl AuthState {
             (true, _) => Next::Send(Proof::Basic),
             (false, Some((until, status))) if now < until => Next::Full(until - now, status),
             (false, _) => Next::LogIn,
+        }
+    }
+
+    /// How the next request would prove who we are, if it were sent now.
+    pub(crate) fn proving(&self, now: Instant) -> Proving {
+        if self.session.is_some() {
+            Proving::Session
+        } else if self.mode == AuthMode::Basic || self.basic_until.is_some_and(|until| now < until) {
+            Proving::Basic
+        } else {
+            Proving::Nothing
         }
     }
 

@@ -4,6 +4,7 @@
 //! part of Redfish each. Not here: when to read, and what has been read (`collect`).
 
 mod disclosure;
+mod doors;
 mod exchange;
 mod login;
 mod logs;
@@ -20,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use doors::Doors;
 use exchange::Afterwards;
 use model::Clock;
 use tokio::{
@@ -28,9 +30,9 @@ use tokio::{
 };
 
 use crate::{
-    Address, AuthMode, EventStream, HttpService, LogService, LogServices, Login, Memory, Metrics, Network,
-    OpenStreamError, Page, PageLink, RequestError, Requests, ServiceRoot, Trust, TrustError, auth::AuthState,
-    page,
+    Address, AuthMode, EventStream, LogService, LogServices, Login, Memory, Metrics, Network,
+    OpenStreamError, Page, PageLink, Peer, RequestError, Requests, ServiceRoot, Trust, TrustError,
+    auth::AuthState, origins::Origins, page,
 };
 
 /// To the head of a response: the largest log seen takes 19.3 s before its first byte (T35), a stalled backend gives up
@@ -48,6 +50,8 @@ pub struct ClientConfig {
     pub address: Address,
     /// Whom we believe.
     pub trust: Trust,
+    /// Origins beside the address that links may lead to, with our credentials, under the same trust.
+    pub allowed_origins: Vec<Address>,
     /// How we log in.
     pub auth: AuthMode,
     /// With what; `None` only with [`AuthMode::None`].
@@ -58,13 +62,14 @@ impl ClientConfig {
     /// Whether a client of the one becomes a client of the other by [`Client::set_login`]: the same account on the same
     /// machine, and at most another password.
     pub fn differs_by_password(&self, other: &Self) -> bool {
-        let Self { address, trust, auth, login } = self;
+        let Self { address, trust, allowed_origins, auth, login } = self;
         let same_user = match (login, &other.login) {
             (Some(login), Some(other)) => login.username == other.username,
             _ => false,
         };
         *address == other.address
             && *trust == other.trust
+            && *allowed_origins == other.allowed_origins
             && *auth == other.auth
             && same_user
             && *login != other.login
@@ -82,6 +87,17 @@ pub enum ConfigureError {
     NoLogin,
 }
 
+/// How requests prove who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proving {
+    /// Not at all, so far.
+    Nothing,
+    /// With a session.
+    Session,
+    /// With Basic: it was asked for, or the BMC gives no session.
+    Basic,
+}
+
 /// What a BMC may cost us; tests set less.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
@@ -93,11 +109,15 @@ struct Limits {
 /// The client of one endpoint. It is kept for the life of the slot, so that stream and periodic collectors share the
 /// session and the memory of refused logins.
 pub struct Client {
-    address: Address,
+    origins: Origins,
+    trust: Trust,
     /// Held for moments between awaits, never across one.
     login: Mutex<Option<Login>>,
-    requests: HttpService,
-    streams: HttpService,
+    network: Arc<dyn Network>,
+    /// The same; `None` while `tofu` believes nobody yet.
+    doors: Mutex<Option<Doors>>,
+    /// The same.
+    peer: Mutex<Option<Peer>>,
     /// One request in flight; waiters are served in order.
     turns: Semaphore,
     /// The same.
@@ -116,17 +136,20 @@ impl Client {
     /// A client; nothing is sent yet.
     pub fn new(
         config: ClientConfig,
-        network: &dyn Network,
+        network: Arc<dyn Network>,
         metrics: Metrics,
         clock: Clock,
     ) -> Result<Self, ConfigureError> {
         if config.auth != AuthMode::None && config.login.is_none() {
             return Err(ConfigureError::NoLogin);
         }
+        let origins = Origins::new(config.address, config.allowed_origins);
         Ok(Self {
-            requests: network.requests(&config.address, &config.trust)?,
-            streams: network.streams(&config.address, &config.trust)?,
-            address: config.address,
+            doors: Mutex::new(Doors::at_once(network.as_ref(), &origins, &config.trust)?),
+            peer: Mutex::default(),
+            network,
+            origins,
+            trust: config.trust,
             login: Mutex::new(config.login),
             turns: Semaphore::new(1),
             auth: Mutex::new(AuthState::new(config.auth)),
@@ -170,9 +193,9 @@ impl Client {
         Box::pin(self.connect_stream(root, last_event_id)).await
     }
 
-    /// Looks whether there is an event stream to open, without opening it.
-    pub async fn find_stream(&self, root: &ServiceRoot) -> Result<(), OpenStreamError> {
-        Box::pin(self.stream_path(root)).await.map(drop)
+    /// Looks whether there is an event stream to open and where, without opening it.
+    pub async fn find_stream(&self, root: &ServiceRoot) -> Result<String, OpenStreamError> {
+        Box::pin(self.stream_path(root)).await
     }
 
     /// Finds the log services by the links of Systems, Managers and Chassis. What cannot be read costs only itself and
@@ -241,6 +264,11 @@ impl Client {
         self.auth().pause(Instant::now())
     }
 
+    /// How requests prove who we are now.
+    pub fn proving(&self) -> Proving {
+        self.auth().proving(Instant::now())
+    }
+
     /// Ends our session, if we hold one: best effort, with a short deadline.
     pub async fn log_out(&self) {
         Box::pin(self.end_session()).await;
@@ -252,6 +280,10 @@ impl Client {
 
     fn auth(&self) -> MutexGuard<'_, AuthState> {
         self.auth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Option<Doors>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn source(&self) -> MutexGuard<'_, registries::Source> {
@@ -269,6 +301,6 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Client").field("address", self.origins.own()).finish_non_exhaustive()
     }
 }

@@ -153,7 +153,9 @@ impl RequestError {
         match &self.kind {
             RequestErrorKind::Transport(TransportError::Dns(_)) => FailureReason::Dns,
             RequestErrorKind::Transport(TransportError::Connect(_)) => FailureReason::Connect,
-            RequestErrorKind::Transport(TransportError::Tls(_)) => FailureReason::Tls,
+            RequestErrorKind::Transport(TransportError::Tls(_) | TransportError::OtherKey { .. }) => {
+                FailureReason::Tls
+            }
             RequestErrorKind::Transport(TransportError::Exchange(_)) | RequestErrorKind::Decode(_) => {
                 FailureReason::Protocol
             }
@@ -169,6 +171,14 @@ impl RequestError {
                 429 | 500.. => FailureReason::ServerError,
                 _ => FailureReason::ClientError,
             },
+        }
+    }
+
+    /// The key that was shown in place of the one that is trusted.
+    pub fn other_key(&self) -> Option<[u8; 32]> {
+        match &self.kind {
+            RequestErrorKind::Transport(TransportError::OtherKey { shown }) => Some(*shown),
+            _ => None,
         }
     }
 

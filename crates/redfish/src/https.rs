@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tower::service_fn;
 
 use crate::{
-    Address, Body, HttpService, Network, TransportError, Trust, TrustError,
+    Address, Body, HttpService, Looking, Network, Peer, TransportError, Trust, TrustError,
     connect_budget::{BudgetLayer, ConnectBudget},
     stream_connector::StreamConnector,
     transport_failure::{ResolveFailed, classify},
@@ -86,15 +86,6 @@ impl Https {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The pin of the key that this endpoint shows now, whoever it is: for a person or a store to compare, never to be
-    /// believed as it comes.
-    pub async fn pin(&self, address: &Address) -> Result<Trust, TransportError> {
-        let unusable = |error: TrustError| TransportError::Tls(Box::new(error));
-        let tls = self.prepared(address, &Trust::Insecure).map_err(unusable)?.tls;
-        let connector = StreamConnector::new(address.clone(), tls, self.shared.budget.clone());
-        Box::pin(connector.pin()).await.map(Trust::Pin)
-    }
-
     fn prepared(&self, address: &Address, trust: &Trust) -> Result<Prepared, TrustError> {
         // Plain http needs no policy, and must not fail for want of one.
         let trust = if address.scheme() == "http" { &Trust::Insecure } else { trust };
@@ -138,6 +129,7 @@ impl Https {
                     .map_err(|_| wrong("no CERTIFICATE block that we can read".into()))?
             }
             Trust::Pin(pin) => Verifier::pin(provider, *pin),
+            Trust::Tofu => return Err(TrustError::NoKeyYet),
             Trust::Insecure => Verifier::any(provider),
         };
         let mut tls = ClientConfig::builder_with_provider(Arc::clone(&self.shared.provider))
@@ -162,12 +154,21 @@ impl Network for Https {
         let connector = Arc::new(StreamConnector::new(address.clone(), tls, self.shared.budget.clone()));
         Ok(HttpService::new(service_fn(move |request| Arc::clone(&connector).open(request))))
     }
+
+    fn look(&self, address: &Address) -> Looking {
+        let unusable = |error: TrustError| TransportError::Tls(Box::new(error));
+        let prepared = self.prepared(address, &Trust::Insecure).map_err(unusable);
+        let (address, budget) = (address.clone(), self.shared.budget.clone());
+        Box::pin(async move { StreamConnector::new(address, prepared?.tls, budget).look().await })
+    }
 }
 
 fn requests_client(tls: &ClientConfig, budget: &ConnectBudget) -> Result<reqwest::Client, TrustError> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .http1_only()
+        // For the certificate that each answer came with.
+        .tls_info(true)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -196,7 +197,11 @@ async fn exchange(
         reqwest::Request::try_from(request).map_err(|error| TransportError::Exchange(Box::new(error)))?;
     // The URL may hold what must not be logged, and the path stands in the outer error already.
     let response = client.execute(request).await.map_err(|error| classify(Box::new(error.without_url())))?;
-    let response = Response::<reqwest::Body>::from(response);
+    let mut response = Response::<reqwest::Body>::from(response);
+    let shown = response.extensions_mut().remove::<reqwest::tls::TlsInfo>();
+    if let Some(peer) = shown.and_then(|shown| Peer::decode(shown.peer_certificate()?)) {
+        response.extensions_mut().insert(peer);
+    }
     Ok(response.map(|body| body.map_err(|error| Box::new(error.without_url()).into()).boxed_unsync()))
 }
 

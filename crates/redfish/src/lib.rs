@@ -6,6 +6,7 @@
 
 mod address;
 mod auth;
+mod certificate;
 mod client;
 mod connect_budget;
 mod error;
@@ -22,6 +23,7 @@ mod login_tries;
 mod memory;
 mod metrics;
 mod network;
+mod origins;
 mod page;
 mod registries;
 mod registry;
@@ -37,7 +39,8 @@ mod trust;
 
 pub use address::{Address, AddressError};
 pub use auth::{AuthMode, Login};
-pub use client::{Client, ClientConfig, ConfigureError};
+pub use certificate::{Certificate, Peer};
+pub use client::{Client, ClientConfig, ConfigureError, Proving};
 pub use error::{
     FailureReason, NotAvailable, OpenStreamError, Operation, RequestError, RequestErrorKind, StreamError,
 };
@@ -49,7 +52,7 @@ pub use log_entry::{Entry, Signs};
 pub use log_service::{Keeping, Latest, LogService, LogServices};
 pub use memory::Memory;
 pub use metrics::Metrics;
-pub use network::{Body, BoxError, HttpService, Network, TransportError};
+pub use network::{Body, BoxError, Handshake, HttpService, Looking, Network, TransportError};
 pub use page::{Page, PageLink};
 pub use request_budget::{Asked, REQUESTS_PER_MINUTE_MAX, Requests};
 pub use service_root::{ODD_PARENTS_MAX, ServiceRoot};

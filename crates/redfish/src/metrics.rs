@@ -8,7 +8,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
-use crate::{Operation, registries::Registries};
+use crate::{Operation, origins::LinkError, registries::Registries};
 
 /// From a fast BMC's 50 ms to the full log of an old iDRAC.
 const DURATION_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -50,6 +50,7 @@ struct Handles {
     logins: [IntCounter; 3],
     logouts: [IntCounter; 3],
     sse_connects: [IntCounter; 4],
+    links_refused: [IntCounter; 3],
     registries: Registries,
 }
 
@@ -78,6 +79,7 @@ impl Metrics {
         let logouts = counters(registry, "session_logouts_total", "Session deletions.", &["result"])?;
         let connects =
             counters(registry, "sse_connects_total", "Tries to open an event stream.", &["result"])?;
+        let refused = counters(registry, "links_refused_total", "Links of BMCs not followed.", &["reason"])?;
         let results = |family: &IntCounterVec| {
             ["ok", "refused", "error"].map(|result| family.with_label_values(&[result]))
         };
@@ -92,6 +94,8 @@ impl Metrics {
             logouts: results(&logouts),
             sse_connects: ["ok", "unsupported", "forbidden", "error"]
                 .map(|result| connects.with_label_values(&[result])),
+            links_refused: ["malformed", "foreign_origin", "crooked"]
+                .map(|reason| refused.with_label_values(&[reason])),
             registries: Registries::default(),
         };
         Ok(Self { handles: Arc::new(handles) })
@@ -137,6 +141,16 @@ impl Metrics {
 
     pub(crate) fn logout(&self, result: SessionResult) {
         self.handles.logouts[result as usize].inc();
+    }
+
+    /// A link was not followed.
+    pub(crate) fn link_refused(&self, why: LinkError) {
+        let slot = match why {
+            LinkError::NotALink => 0,
+            LinkError::Foreign => 1,
+            LinkError::Crooked => 2,
+        };
+        self.handles.links_refused[slot].inc();
     }
 
     pub(crate) fn sse_connect(&self, result: SseConnect) {
@@ -190,6 +204,7 @@ mod tests {
         let metrics = Metrics::register(&registry).unwrap();
         metrics.request(Operation::Logs, Some(404), 0.2);
         metrics.request(Operation::Entry, None, 30.0);
+        metrics.link_refused(LinkError::Foreign);
         let held = metrics.session();
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         drop(held);
@@ -200,6 +215,8 @@ mod tests {
             "http_request_duration_seconds_bucket{operation=\"logs\",le=\"0.25\"} 1",
             "http_requests_in_flight 0",
             "http_queue_wait_seconds_count 0",
+            "links_refused_total{reason=\"foreign_origin\"} 1",
+            "links_refused_total{reason=\"crooked\"} 0",
             "sessions 1",
             "session_logins_total{result=\"refused\"} 0",
             "session_logouts_total{result=\"ok\"} 0",

@@ -38,6 +38,11 @@ pub(crate) enum LinkBy {
 }
 
 impl PageLink {
+    /// Whether the BMC linked it, or only its count says that there is more.
+    pub fn is_linked(&self) -> bool {
+        matches!(self.by, LinkBy::Bmc)
+    }
+
     /// The place after `listed` members of the page at `path`, where the count says that there is more.
     pub(crate) fn by_count(path: &str, listed: usize, count: Option<u64>) -> Option<Self> {
         let query = path.split_once('?').map_or("", |(_, query)| query);

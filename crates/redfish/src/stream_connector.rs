@@ -31,11 +31,10 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    Address, Body, BoxError, TransportError,
+    Address, Body, BoxError, Certificate, Handshake, Peer, TransportError,
     connect_budget::{CONNECT_DEADLINE, ConnectBudget, ConnectTimedOut, HANDSHAKE_DEADLINE},
     https::{KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, KEEPALIVE_TIME},
     transport_failure,
-    trust::verifier::pin_of,
 };
 
 /// hyper's smallest; a response head larger than this is refused.
@@ -72,16 +71,30 @@ impl StreamConnector {
         }
         let tls = self.shake_hands(tcp).await?;
         drop(place);
-        converse(TokioIo::new(tls), request).await
+        let peer = tls.get_ref().1.peer_certificates().and_then(|chain| Peer::decode(chain.first()?));
+        let mut response = converse(TokioIo::new(tls), request).await?;
+        if let Some(peer) = peer {
+            response.extensions_mut().insert(peer);
+        }
+        Ok(response)
     }
 
-    /// The pin of the certificate shown.
-    pub(crate) async fn pin(&self) -> Result<[u8; 32], TransportError> {
+    /// Shakes hands, sends nothing, and tells what was shown.
+    pub(crate) async fn look(&self) -> Result<Handshake, TransportError> {
         let _place = self.budget.enter().await;
         let tls = self.shake_hands(self.connect().await?).await?;
-        let shown = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let shown = shown.ok_or_else(|| TransportError::Tls("no certificate was shown".into()))?;
-        pin_of(shown).map_err(|error| TransportError::Tls(Box::new(error)))
+        let session = tls.get_ref().1;
+        let certificate = session.peer_certificates().and_then(|chain| Certificate::decode(chain.first()?));
+        let certificate =
+            certificate.ok_or_else(|| TransportError::Tls("the certificate shown cannot be read".into()))?;
+        let version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
+        let cipher = suite.and_then(|suite| suite.as_str()).unwrap_or("unknown").to_owned();
+        Ok(Handshake { version, cipher, certificate })
     }
 
     async fn shake_hands(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, TransportError> {

@@ -6,7 +6,11 @@ use std::{error::Error, io};
 
 use rustls::{AlertDescription, CertificateError};
 
-use crate::{BoxError, TransportError, connect_budget::ConnectTimedOut, trust::verifier::Refusal};
+use crate::{
+    BoxError, TransportError,
+    connect_budget::ConnectTimedOut,
+    trust::verifier::{OtherKey, Refusal},
+};
 
 /// The name was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +28,7 @@ pub(crate) fn classify(error: BoxError) -> TransportError {
         return TransportError::Dns(error);
     }
     if let Some(cause) = find::<rustls::Error>(&*error) {
-        return TransportError::Tls(Box::new(TlsRefused(words(cause))));
+        return refused(cause);
     }
     if let Some(ConnectTimedOut(limit)) = find::<ConnectTimedOut>(&*error) {
         return TransportError::Connect(Box::new(ConnectTimedOut(*limit)));
@@ -38,8 +42,21 @@ pub(crate) fn classify(error: BoxError) -> TransportError {
 /// A failed handshake.
 pub(crate) fn tls(error: io::Error) -> TransportError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(cause) => TransportError::Tls(Box::new(TlsRefused(words(cause)))),
+        Some(cause) => refused(cause),
         None => TransportError::Tls(Box::new(error)),
+    }
+}
+
+fn refused(cause: &rustls::Error) -> TransportError {
+    let other = match cause {
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+            other.0.downcast_ref::<OtherKey>()
+        }
+        _ => None,
+    };
+    match other {
+        Some(OtherKey(shown)) => TransportError::OtherKey { shown: *shown },
+        None => TransportError::Tls(Box::new(TlsRefused(words(cause)))),
     }
 }
 

@@ -6,15 +6,15 @@
 
 mod tls_server;
 
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use model::{Clock, Secret};
 use redfish::{
-    Address, AuthMode, Client, ClientConfig, ConfigureError, Https, Login, Metrics, Network, RequestError,
-    RequestErrorKind, ServiceRoot, StreamError, StreamItem, TransportError, Trust, TrustError,
+    Address, AuthMode, Client, ClientConfig, ConfigureError, Https, Login, Metrics, Network, OpenStreamError,
+    RequestError, RequestErrorKind, ServiceRoot, StreamError, StreamItem, TransportError, Trust, TrustError,
 };
-use tls_server::{Certificate, Server};
+use tls_server::{Certificate, OpenSsl, Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -24,10 +24,15 @@ use tower::ServiceExt;
 
 fn client_of(https: &Https, address: &str, trust: Trust) -> Client {
     let login = Login { username: "u".to_owned(), password: Secret::new("p".to_owned()) };
-    let config =
-        ClientConfig { address: address.parse().unwrap(), trust, auth: AuthMode::Basic, login: Some(login) };
+    let config = ClientConfig {
+        address: address.parse().unwrap(),
+        trust,
+        allowed_origins: Vec::new(),
+        auth: AuthMode::Basic,
+        login: Some(login),
+    };
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    Client::new(config, https, metrics, Clock::system()).unwrap()
+    Client::new(config, Arc::new(https.clone()), metrics, Clock::system()).unwrap()
 }
 
 /// Reads the root from a server with this certificate under this policy.
@@ -58,12 +63,43 @@ async fn the_pinned_key_is_believed_and_another_is_named_in_the_refusal() {
     root(certificate.clone(), Trust::Pin(certificate.pin())).await.unwrap();
     let mut tasks = JoinSet::new();
     let server = Server::start(&mut tasks, Some(certificate.clone())).await;
-    let shown = Https::new(4, 4).pin(&server.address.parse().unwrap()).await.unwrap();
-    assert_eq!(shown, Trust::Pin(certificate.pin()));
+    let shown = Https::new(4, 4).look(&server.address.parse().unwrap()).await.unwrap();
+    assert_eq!(shown.certificate.trust(), Trust::Pin(certificate.pin()));
     let seen = Trust::Pin(certificate.pin()).to_string();
-    let words = refusal(certificate, Trust::Pin([7; 32])).await;
+    let error = root(certificate.clone(), Trust::Pin([7; 32])).await.unwrap_err();
+    assert_eq!(error.other_key(), Some(certificate.pin()));
     let seen = seen.strip_prefix("pin:").unwrap();
-    assert_eq!(words, format!("the certificate has pin {seen}, not the configured one"));
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        format!("TLS handshake: the certificate has pin {seen}, not the one that is trusted")
+    );
+}
+
+#[tokio::test]
+async fn a_learned_key_is_believed_and_another_is_refused_also_where_a_session_could_be_resumed() {
+    let (first, second) = (Certificate::self_signed("127.0.0.1"), Certificate::self_signed("127.0.0.1"));
+    let mut tasks = JoinSet::new();
+    let server = Server::start(&mut tasks, Some(first.clone())).await;
+    let client = client_of(&Https::new(4, 4), &server.address, Trust::Tofu);
+    client.root().await.unwrap_err();
+    assert_eq!(server.connections(), 0, "nobody is asked before a key is believed");
+    let seen = client.look().await.unwrap();
+    assert_eq!(seen.certificate.pin, first.pin());
+    assert!(seen.certificate.self_signed && seen.version == "TLS 1.3", "{seen:?}");
+    client.believe(seen.certificate.pin).unwrap();
+    let root = client.root().await.unwrap();
+    let peer = client.peer().unwrap();
+    assert_eq!((peer.pin, peer.not_after), (first.pin(), seen.certificate.not_after));
+    client.open_stream(&root, None).await.unwrap();
+
+    server.show(&second);
+    let Err(OpenStreamError::Failed(error)) = client.open_stream(&root, None).await else { panic!() };
+    assert_eq!(error.other_key(), Some(second.pin()));
+    client.believe(second.pin()).unwrap();
+    client.open_stream(&root, None).await.unwrap();
+    server.show(&first);
+    let Err(OpenStreamError::Failed(error)) = client.open_stream(&root, None).await else { panic!() };
+    assert_eq!(error.other_key(), Some(first.pin()));
 }
 
 #[tokio::test]
@@ -130,6 +166,33 @@ async fn tls_1_2_is_spoken_too() {
     let certificate = Certificate::self_signed("127.0.0.1").tls12_only();
     root(certificate.clone(), Trust::Pin(certificate.pin())).await.unwrap();
     root(certificate, Trust::Insecure).await.unwrap();
+}
+
+/// What old BMCs offer, by `openssl s_server`; 2048 bits stand for those of openssl, 1024 for those of old BMCs.
+#[tokio::test]
+async fn tls_that_we_do_not_speak_is_told_with_the_way_out() {
+    const OLD: &str = "this BMC offers only TLS that rustls does not speak (1.1 or older, RSA key exchange, CBC ciphers): upgrade \
+                       its firmware, or put a TLS proxy in front";
+    let weak = "the handshake is not signed by the certificate's key, or the key is one that rustls does not verify \
+                (RSA below 2048 bits): replace the certificate, or put a TLS proxy in front";
+    for (bits, options, words) in [
+        (2048, "-tls1_1 -cipher ALL:@SECLEVEL=0", OLD),
+        // Without a key of its own for each session (no forward secrecy).
+        (2048, "-tls1_2 -cipher kRSA:@SECLEVEL=0", OLD),
+        (2048, "-tls1_2 -cipher ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA:@SECLEVEL=0", OLD),
+        (1024, "-tls1_2 -cipher ALL:@SECLEVEL=0", weak),
+    ] {
+        let Some(server) = OpenSsl::start(bits, options).await else {
+            println!("skipped: no openssl at hand that can serve {options}");
+            return;
+        };
+        let error = client_of(&Https::new(4, 4), &server.address, Trust::Pin(server.pin)).root().await;
+        let Err(RequestError { kind: RequestErrorKind::Transport(TransportError::Tls(cause)), .. }) = error
+        else {
+            panic!("{options}: {error:?}");
+        };
+        assert_eq!(cause.to_string(), words, "{options}");
+    }
 }
 
 #[tokio::test]
@@ -204,11 +267,12 @@ async fn a_ca_file_that_is_none_makes_no_client() {
         let config = ClientConfig {
             address: "https://127.0.0.1".parse().unwrap(),
             trust: Trust::Ca(path),
+            allowed_origins: Vec::new(),
             auth: AuthMode::None,
             login: None,
         };
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let made = Client::new(config, &Https::new(4, 4), metrics, Clock::system());
+        let made = Client::new(config, Arc::new(Https::new(4, 4)), metrics, Clock::system());
         assert!(matches!(made, Err(ConfigureError::Trust(TrustError::CaFile { .. }))));
     }
 }

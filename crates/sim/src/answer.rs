@@ -329,8 +329,11 @@ impl State {
     }
 }
 
-fn class_of(sse_uri: Option<&str>, path: &str) -> PathClass {
-    if sse_uri.is_some_and(|uri| !uri.is_empty() && uri == path) {
+fn class_of(sse_uri: Option<&'static str>, path: &str) -> PathClass {
+    // An absolute one names this BMC by another port.
+    let at =
+        |uri: &'static str| uri.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+    if sse_uri.is_some_and(|uri| !uri.is_empty() && at(uri).unwrap_or(uri) == path) {
         return PathClass::Stream;
     }
     let Some(rest) = path.strip_prefix("/redfish/v1") else { return PathClass::Other };

@@ -58,6 +58,8 @@ struct Endpoint<'a> {
     /// Since the endpoint has its place, and within the last minute.
     requests: u64,
     requests_last_minute: u32,
+    certificate_not_after: Option<DateTime<Utc>>,
+    refused_key: Option<&'a str>,
     records: u64,
     reconnections: u64,
     stream_items: u64,
@@ -124,6 +126,8 @@ fn show(view: &EndpointView) -> Endpoint<'_> {
         insecure: view.insecure,
         requests: view.load.requests,
         requests_last_minute: view.load.requests_last_minute,
+        certificate_not_after: view.certificate_not_after,
+        refused_key: view.refused_key.as_deref(),
         records: view.records,
         reconnections: view.reconnections,
         stream_items: view.stream_items,
@@ -166,6 +170,8 @@ mod tests {
             next_stream_try_at: None,
             insecure: false,
             load: collect::Load::default(),
+            certificate_not_after: None,
+            refused_key: None,
             records: 3,
             reconnections: 0,
             stream_items: 0,
@@ -226,8 +232,8 @@ mod tests {
                 .unwrap();
         let names: Vec<&str> =
             answer["endpoints"][0].as_object().unwrap().keys().map(String::as_str).collect();
-        let documented = "address clock_offset_seconds failures gaps id insecure labels last_error last_error_at last_event_at last_success_at mode \
-                          next_stream_try_at next_try_at product reason reconnections records redfish_version requests requests_last_minute since \
+        let documented = "address certificate_not_after clock_offset_seconds failures gaps id insecure labels last_error last_error_at last_event_at last_success_at mode \
+                          next_stream_try_at next_try_at product reason reconnections records redfish_version refused_key requests requests_last_minute since \
                           state stream_errors stream_items vendor";
         assert_eq!(names, documented.split_whitespace().collect::<Vec<_>>());
         assert_eq!(answer["endpoints"][0]["gaps"], serde_json::json!({ "wrapped": 1 }));

@@ -58,7 +58,12 @@ pub enum By {
     Match,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>, known: &Known) -> Vec<EndpointConfig> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    top: &Table<'_>,
+    known: &Known,
+    everywhere: &[Address],
+) -> Vec<EndpointConfig> {
     let tables = top.tables(reader, "endpoints", &key::ENDPOINT);
     let names: Vec<&str> = known.names.iter().map(String::as_str).collect();
     let logins: BTreeMap<&str, &Login> =
@@ -68,6 +73,7 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>, known: &Known) -> V
     for table in tables {
         let own = own_login(reader, &table, &names);
         let Some(mut config) = one(reader, &table, known) else { continue };
+        config.client.allowed_origins.extend_from_slice(everywhere);
         let own = own.map(|name| Assigned { name, by: By::Endpoint });
         config.credentials = own.or(config.credentials);
         let name = config.credentials.as_ref().map(|assigned| assigned.name.as_str());
@@ -149,6 +155,7 @@ fn one(reader: &mut Reader<'_>, table: &Table<'_>, known: &Known) -> Option<Endp
     });
     let trust = table.read(reader, "trust", trust).unwrap_or_default();
     let auth = table.word(reader, "auth", &AUTH_MODES);
+    let allowed_origins = origins(reader, table);
     let labels = table.labels(reader, "labels").unwrap_or_default();
     let log_mode = table.word(reader, "log_mode", &MODES);
     let needs = needs_login(reader, table, auth);
@@ -173,7 +180,8 @@ fn one(reader: &mut Reader<'_>, table: &Table<'_>, known: &Known) -> Option<Endp
         None => default_id(&address).map_err(|refusal| table.problem(reader, "address", refusal)).ok()?,
     };
     let endpoint = Arc::new(Endpoint { id, address: written, labels });
-    let client = ClientConfig { address, trust, auth: auth.unwrap_or_default(), login: None };
+    let client =
+        ClientConfig { address, trust, allowed_origins, auth: auth.unwrap_or_default(), login: None };
     let credentials = if needs && !known.matches.is_empty() {
         matching_login(reader, table, &endpoint, &client, known)
     } else {
@@ -197,6 +205,27 @@ fn needs_login(reader: &mut Reader<'_>, table: &Table<'_>, auth: Option<AuthMode
         AuthMode::None => false,
         AuthMode::Auto | AuthMode::Session | AuthMode::Basic => !table.has("credentials"),
     }
+}
+
+/// `allowed_origins` of a table.
+pub(super) fn origins(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<Address> {
+    let mut origins = Vec::new();
+    for text in table.texts(reader, "allowed_origins").unwrap_or_default() {
+        match address(&text) {
+            Ok(origin) if origin.scheme() == "http" => {
+                let warning = Refusal::new(format!("{origin}: http sends the password in clear"));
+                table.warning(
+                    reader,
+                    "allowed_origins",
+                    warning.hint("write https://, if it is spoken there"),
+                );
+                origins.push(origin);
+            }
+            Ok(origin) => origins.push(origin),
+            Err(refusal) => table.problem(reader, "allowed_origins", refusal),
+        }
+    }
+    origins
 }
 
 /// The word of an auth mode.

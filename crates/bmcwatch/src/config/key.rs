@@ -108,7 +108,13 @@ pub(crate) static ENDPOINT: Section = Section {
             "trust",
             TEXT,
             "\"system\"",
-            "Which certificate is believed: `\"system\"` (the machine's store), `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` (SHA-256 of the public key; works with self-signed and expired certificates), or `\"insecure\"` (any; warned about, and shown in status and metrics).",
+            "Which certificate is believed: `\"system\"` (the machine's store), `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` (SHA-256 of the public key; works with self-signed and expired certificates), `\"tofu\"` (the key shown at first contact is stored and no other is believed; `bmcwatch endpoints trust` accepts another), or `\"insecure\"` (any; warned about, and shown in status and metrics).",
+        ),
+        key(
+            "allowed_origins",
+            "an array of addresses",
+            "none",
+            "Other origins that links of this BMC may lead to, such as `[\"https://10.0.17.12:8443\"]` for an event stream on another port. They get the credentials, under the same `trust`. Links to any other origin are not followed, and counted in `links_refused_total`.",
         ),
         key(
             "labels",
@@ -191,6 +197,12 @@ pub(crate) static DISCOVERY: Section = Section {
             "\"INDEX/SHARDS\" such as \"0/4\"",
             "none: every endpoint",
             "Take one share of all endpoints, by rendezvous hashing on their ids. Processes with `0/4` to `3/4` share a fleet without overlap. Applied after `only`.",
+        ),
+        key(
+            "allowed_origins",
+            "an array of addresses",
+            "none",
+            "Origins that links of any endpoint may lead to, beside those of the endpoint itself.",
         ),
     ],
 };

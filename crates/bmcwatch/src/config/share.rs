@@ -1,22 +1,24 @@
-//! `[discovery]`: how often, and which share of the endpoints.
+//! `[discovery]`: how often, which share of the endpoints, and what holds for all of them.
 
 use std::time::Duration;
 
 use collect::{DISCOVERY_INTERVAL, Share};
+use redfish::Address;
 
 use super::{
-    key,
+    endpoints, key,
     problem::Refusal,
     quantity,
     reader::{Reader, Table},
 };
 
-pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> (Duration, Share) {
+pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> (Duration, Share, Vec<Address>) {
     let table = top.table(reader, "discovery", &key::DISCOVERY);
     let interval = table.read(reader, "interval", quantity::duration).unwrap_or(DISCOVERY_INTERVAL);
     let only = table.labels(reader, "only").unwrap_or_default();
     let shard = table.read(reader, "shard", shard);
-    (interval, Share { only, shard })
+    let allowed_origins = endpoints::origins(reader, &table);
+    (interval, Share { only, shard }, allowed_origins)
 }
 
 /// `INDEX/SHARDS`, counted from 0.

@@ -106,6 +106,11 @@ fn show_endpoint(page: &mut Page, config: &EndpointConfig) {
     }
     page.text("auth", auth_word(config.client.auth));
     page.text("trust", &config.client.trust.to_string());
+    let origins = &config.client.allowed_origins;
+    if !origins.is_empty() {
+        let origins: Vec<String> = origins.iter().map(|origin| quoted(&origin.to_string())).collect();
+        page.bare("allowed_origins", &format!("[{}]", origins.join(", ")));
+    }
     page.labels("labels", &config.endpoint.labels);
     if let Some(mode) = config.log_mode {
         page.text("log_mode", mode.as_str());

@@ -103,6 +103,14 @@ fn state(text: &mut Text<'_>, views: &[EndpointView]) {
         family.time(&[endpoint(view)], view.last_success_at);
     }
     let mut family = text.family(
+        "endpoint_certificate_not_after_timestamp_seconds",
+        Type::Gauge,
+        "When the certificate expires that the endpoint showed last.",
+    );
+    for view in views {
+        family.time(&[endpoint(view)], view.certificate_not_after);
+    }
+    let mut family = text.family(
         "endpoint_clock_offset_seconds",
         Type::Gauge,
         "The clock of the endpoint minus ours, when it was last measured.",

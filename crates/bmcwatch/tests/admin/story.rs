@@ -44,7 +44,8 @@ impl Story {
         let sinks: Arc<[SinkStatus]> = [status].into();
         let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
         let counts = || [("error", 0), ("warn", 1), ("info", 2), ("debug", 3), ("trace", 4)];
-        let page = Page::new(Arc::clone(&metrics), Board::default(), journal, Arc::clone(&sinks), counts);
+        let page =
+            Page::new(Arc::clone(&metrics), Board::default(), journal.clone(), Arc::clone(&sinks), counts);
         let (readiness, seen) = watch::channel(Readiness::default());
         let (reload, reloads) = ReloadHandle::channel();
         let (retry, retries) = RetryHandle::channel();
@@ -52,7 +53,7 @@ impl Story {
         let admin = Admin::bind(&config, metrics.refusals()).await.unwrap();
         let (address, stop) = (admin.address(), CancellationToken::new());
         let board = Board::default();
-        let state = AdminState { page, board, sinks, readiness: seen, reload, retries: retry };
+        let state = AdminState { page, board, sinks, readiness: seen, reload, retries: retry, journal };
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
         tasks.spawn(admin.serve(state, stop.clone()));

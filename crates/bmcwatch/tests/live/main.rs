@@ -12,6 +12,7 @@ mod lab;
 mod ledger;
 mod lifecycle;
 mod notify;
+mod probe;
 mod recordings;
 mod refuse;
 mod rotation;

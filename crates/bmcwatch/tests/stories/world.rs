@@ -125,6 +125,7 @@ impl World {
         let client = ClientConfig {
             address: address.parse().expect("a name is a host"),
             trust: Trust::Insecure,
+            allowed_origins: Vec::new(),
             auth: AuthMode::Auto,
             login: Some(login),
         };
@@ -222,6 +223,11 @@ impl World {
     /// Lets time pass.
     pub(crate) async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    /// The board of this life of the daemon.
+    pub(crate) fn board_handle(&self) -> Board {
+        self.running().board.clone()
     }
 
     /// All places on the board.

@@ -367,5 +367,22 @@ async fn t75_a_stream_on_another_port_never_sees_the_credentials() {
     world.pass(10 * MINUTE).await;
     assert_eq!(world.state("bmc"), "polling: connect_failures: protocol", "it was asked for nowhere");
     assert_eq!(bmc.counts().streams_opened, 0);
+    assert_eq!(world.wire.credentials_shown("https://bmc:9090"), 0);
+    assert!(world.count("links_refused_total", &["foreign_origin"]) > 0);
+    world.assert_nothing_lost_nothing_twice().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t75_a_stream_on_an_allowed_port_is_followed_and_the_credentials_go_nowhere_else() {
+    let mut world = World::new(1).await;
+    let sse_uri = Some("https://bmc:9090/redfish/v1/EventService/SSE");
+    let bmc = world.add("bmc", Profile { sse_uri, ..Profile::openbmc() });
+    world.spec("bmc").client.allowed_origins = vec!["https://bmc:9090".parse().expect("an address")];
+    world.start();
+    world.until("bmc", "streaming", MINUTE).await;
+    fan_fails(&bmc);
+    world.pass(MINUTE).await;
+    assert!(world.wire.credentials_shown("https://bmc:9090") > 0);
+    assert_eq!(bmc.counts().streams_opened, 1);
     world.assert_nothing_lost_nothing_twice().await;
 }

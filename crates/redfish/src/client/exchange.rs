@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{
         ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT,
     },
@@ -17,8 +17,8 @@ use tower::ServiceExt;
 
 use super::{Client, RequestError, disclosure};
 use crate::{
-    Body, Operation, RequestErrorKind, TransportError, address::LinkError, auth::Proof,
-    connect_budget::within, json,
+    Body, Operation, Peer, RequestErrorKind, TransportError, TrustError, auth::Proof, connect_budget::within,
+    json, origins::LinkError,
 };
 
 /// A redirect for the slash and one for the host name happen; more is a loop.
@@ -37,7 +37,7 @@ pub(super) const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-toke
 pub(super) struct Ask {
     pub(super) operation: Operation,
     pub(super) method: Method,
-    /// Path and query on this endpoint.
+    /// The place: path and query on this endpoint, or a URL on an allowed origin.
     pub(super) path: String,
     pub(super) accept: HeaderValue,
     /// Beside `Accept` and the like.
@@ -170,17 +170,27 @@ impl Client {
         base: &str,
         link: &str,
     ) -> Result<String, RequestError> {
-        let kind = match self.address.resolve(base, link) {
-            Ok(path) => return Ok(path),
-            Err(LinkError::Foreign) => foreign(link),
-            Err(LinkError::NotALink) => {
-                RequestErrorKind::Decode("a link is empty, too long or no URI".to_owned())
-            }
-        };
-        Err(request_error(operation, base, kind))
+        self.resolve(base, link).map_err(|kind| request_error(operation, base, kind))
     }
 
-    /// Sends the request and follows redirects on this origin, with the same method and body.
+    /// The same; what is refused is counted.
+    pub(super) fn resolve(&self, base: &str, link: &str) -> Result<String, RequestErrorKind> {
+        self.origins.resolve(base, link).map_err(|error| {
+            self.metrics.link_refused(error);
+            match error {
+                LinkError::Foreign => foreign(link),
+                LinkError::NotALink => {
+                    RequestErrorKind::Decode("a link is empty, too long or no URI".to_owned())
+                }
+                LinkError::Crooked => RequestErrorKind::Decode(
+                    "refused to follow a link with \"..\", a backslash or a control character in it"
+                        .to_owned(),
+                ),
+            }
+        })
+    }
+
+    /// Sends the request and follows redirects, on this origin or an allowed one, with the same method and body.
     pub(super) async fn follow(&self, via: Via, ask: &Ask, proof: &Proof) -> Result<Head, RequestError> {
         let mut path = ask.path.clone();
         for _ in 0..=REDIRECTS_MAX {
@@ -210,23 +220,25 @@ impl Client {
         path: &str,
         proof: &Proof,
     ) -> Result<Response<Body>, RequestErrorKind> {
-        let request =
-            self.request(ask, path, proof).map_err(|error| TransportError::Exchange(error.into()))?;
-        let service = match via {
-            Via::Requests => self.requests.clone(),
-            Via::Stream => self.streams.clone(),
+        let unusable = |error: http::Error| TransportError::Exchange(error.into());
+        let Some((origin, uri)) = self.origins.target(path) else {
+            return Err(RequestErrorKind::Decode("a link leads nowhere".to_owned()));
         };
+        let request = self.request(ask, uri, proof).map_err(unusable)?;
+        let service = self.doors().as_ref().map(|doors| doors.service(origin, via));
+        let service = service.ok_or_else(|| TransportError::Tls(Box::new(TrustError::NoKeyYet)))?;
         self.afford().await;
         let _in_flight = self.metrics.in_flight();
         let begun = Instant::now();
-        match within(self.limits.head, service.oneshot(request)).await {
-            Some(answered) => {
-                let answered = answered?;
-                self.requested.answered(begun.elapsed());
-                Ok(answered)
-            }
-            None => Err(RequestErrorKind::Timeout(self.limits.head)),
+        let Some(answered) = within(self.limits.head, service.oneshot(request)).await else {
+            return Err(RequestErrorKind::Timeout(self.limits.head));
+        };
+        let response = answered?;
+        self.requested.answered(begun.elapsed());
+        if let Some(peer) = response.extensions().get::<Peer>().filter(|_| origin == 0) {
+            self.note_peer(*peer);
         }
+        Ok(response)
     }
 
     /// Waits until this endpoint may be asked one more thing.
@@ -236,8 +248,8 @@ impl Client {
         }
     }
 
-    fn request(&self, ask: &Ask, path: &str, proof: &Proof) -> Result<Request<Full<Bytes>>, http::Error> {
-        let mut request = Request::builder().method(ask.method.clone()).uri(self.address.url(path)?);
+    fn request(&self, ask: &Ask, uri: Uri, proof: &Proof) -> Result<Request<Full<Bytes>>, http::Error> {
+        let mut request = Request::builder().method(ask.method.clone()).uri(uri);
         if let Some(headers) = request.headers_mut() {
             headers.insert(USER_AGENT, AGENT);
             headers.insert(ACCEPT, ask.accept.clone());
@@ -304,7 +316,7 @@ async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, RequestErrorK
     Ok(whole.into())
 }
 
-pub(super) fn foreign(link: &str) -> RequestErrorKind {
+fn foreign(link: &str) -> RequestErrorKind {
     // A user name in it could be ours.
     let shown = link.split(['?', '#']).next().unwrap_or_default();
     let shown = if shown.contains('@') { "a link with a user name" } else { shown };

@@ -209,7 +209,7 @@ impl Client {
             answer.headers.get(LOCATION).and_then(|location| location.to_str().ok()).map(str::to_owned);
         // The body may be `null` or empty.
         let named = || json::link_at(&json::object(&answer.body).ok()?, "@odata.id");
-        let location = header.or_else(named).and_then(|link| self.address.resolve(&answer.path, &link).ok());
+        let location = header.or_else(named).and_then(|link| self.resolve(&answer.path, &link).ok());
         let held = self.metrics.session();
         self.auth().logged_in(Session { token: token.clone(), location, _held: held });
         Proof::Token(token)
@@ -233,7 +233,7 @@ impl Client {
     }
 
     fn remember_sessions(&self, root: &ServiceRoot) {
-        let path = root.sessions.as_deref().and_then(|link| self.address.resolve(ROOT, link).ok());
+        let path = root.sessions.as_deref().and_then(|link| self.resolve(ROOT, link).ok());
         self.auth().sessions = Some(path.unwrap_or_else(|| SESSIONS.to_owned()));
     }
 

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     LogService, Operation, Page, PageLink, RequestError, RequestErrorKind,
-    address::LinkError,
     log_entry::{self, Member},
     page::{Content, LinkBy, PageDigest, Slot},
 };
@@ -73,12 +72,8 @@ impl Client {
 
     /// Where the next page is; nowhere when the page links to itself (T28).
     fn next_of(&self, own: &[&str], next: &str) -> Result<Option<PageLink>, RequestErrorKind> {
-        match self.address.resolve(own[own.len() - 1], next) {
-            Ok(path) if own.contains(&path.as_str()) => Ok(None),
-            Ok(path) => Ok(Some(PageLink { path, by: LinkBy::Bmc })),
-            Err(LinkError::Foreign) => Err(super::exchange::foreign(next)),
-            Err(LinkError::NotALink) => Err(RequestErrorKind::Decode("the next link is no URI".to_owned())),
-        }
+        let path = self.resolve(own[own.len() - 1], next)?;
+        Ok((!own.contains(&path.as_str())).then_some(PageLink { path, by: LinkBy::Bmc }))
     }
 
     /// The page, its links replaced by what they lead to.

@@ -5,6 +5,7 @@
 mod limits;
 mod lives;
 mod logs;
+mod origins;
 mod registries;
 mod sessions;
 mod streams;
@@ -22,12 +23,13 @@ use model::Secret;
 use tower::service_fn;
 
 use super::*;
-use crate::{Body, BoxError, RequestErrorKind, TransportError};
+use crate::{Body, BoxError, HttpService, RequestErrorKind, TransportError};
 
 /// What the BMC was asked.
 #[derive(Debug, Clone)]
 struct Asked {
     method: String,
+    origin: String,
     path: String,
     headers: HeaderMap,
     body: String,
@@ -100,15 +102,20 @@ impl Bmc {
     }
 
     fn client(&self, auth: AuthMode) -> Client {
+        self.client_with(auth, Trust::System, &[])
+    }
+
+    fn client_with(&self, auth: AuthMode, trust: Trust, allowed_origins: &[&str]) -> Client {
         let login = Login { username: "monitor".to_owned(), password: Secret::new("hunter2".to_owned()) };
         let config = ClientConfig {
             address: "https://bmc".parse().unwrap(),
-            trust: Trust::System,
+            trust,
+            allowed_origins: allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect(),
             auth,
             login: Some(login),
         };
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        Client::new(config, self, metrics, Clock::system()).unwrap()
+        Client::new(config, Arc::new(self.clone()), metrics, Clock::system()).unwrap()
     }
 }
 
@@ -120,6 +127,10 @@ impl Network for Bmc {
     fn streams(&self, _: &Address, _: &Trust) -> Result<HttpService, TrustError> {
         Ok(self.service(true))
     }
+
+    fn look(&self, _: &Address) -> crate::Looking {
+        Box::pin(async { Err(TransportError::Connect("nobody to look at".into())) })
+    }
 }
 
 async fn record(request: Request<Full<Bytes>>, streaming: bool) -> Asked {
@@ -127,6 +138,7 @@ async fn record(request: Request<Full<Bytes>>, streaming: bool) -> Asked {
     let body = body.collect().await.unwrap().to_bytes();
     Asked {
         method: parts.method.to_string(),
+        origin: format!("{}://{}", parts.uri.scheme_str().unwrap(), parts.uri.authority().unwrap()),
         path: parts.uri.path_and_query().unwrap().to_string(),
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
@@ -294,8 +306,8 @@ async fn one_request_is_in_flight_and_the_next_waits() {
             Ok(Response::new(full("{}")))
         }
     }));
-    let mut client = Bmc::new(|_| Reply::Broken).client(AuthMode::None);
-    client.requests = service;
+    let client = Bmc::new(|_| Reply::Broken).client(AuthMode::None);
+    *client.doors() = Some(Doors::of(service));
     gate.add_permits(3);
     let log = log("/log");
     let (a, b, c): (Result<_, _>, Result<_, _>, Result<_, _>) =

@@ -1,4 +1,4 @@
-//! The certificate check of the TLS handshake, one verifier for all four policies, with refusals that say the way out.
+//! The certificate check of the TLS handshake, one verifier for all policies (`tofu` is a pin here), with refusals that say the way out.
 //!
 //! The handshake signature is always verified, so that a copied certificate proves nothing; under `pin` and `insecure`
 //! against the raw key, because rustls reads no X.509 v1 certificate. Exception: `insecure` and RSA keys below 2048 bits,
@@ -39,6 +39,11 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// Another key than the pinned one was shown.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate has pin {}, not the configured one", pin_text(&self.0))]
+pub(crate) struct OtherKey(pub(crate) [u8; 32]);
 
 #[derive(Debug)]
 enum Policy {
@@ -129,10 +134,7 @@ impl ServerCertVerifier for Verifier {
             Policy::Any => Ok(ServerCertVerified::assertion()),
             Policy::Pin(pin) => match pin_of(certificate)? {
                 seen if seen == *pin => Ok(ServerCertVerified::assertion()),
-                seen => Err(refusal(format!(
-                    "the certificate has pin {}, not the configured one",
-                    pin_text(&seen)
-                ))),
+                seen => Err(CertificateError::Other(OtherError(Arc::new(OtherKey(seen)))).into()),
             },
             Policy::Roots { own, .. } if own.iter().any(|known| known == certificate) => {
                 check_own(certificate, name, now).map_err(|error| explain(error, certificate, name))

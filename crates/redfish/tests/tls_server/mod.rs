@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -26,7 +26,8 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -125,6 +126,58 @@ impl Certificate {
     }
 }
 
+/// A server by `openssl s_server`, for what rustls does not speak. It goes away with this.
+pub(crate) struct OpenSsl {
+    pub(crate) address: String,
+    pub(crate) pin: [u8; 32],
+    child: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl OpenSsl {
+    /// `None` without an openssl that can.
+    pub(crate) async fn start(bits: u32, options: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.current_dir(directory.path()).args(arguments.split(' '));
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let key = format!(
+            "req -x509 -newkey rsa:{bits} -nodes -keyout key.pem -out cert.pem -subj /CN=bmc -days 30"
+        );
+        if !openssl(&key).status().is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let pem = std::fs::read(directory.path().join("cert.pem")).unwrap();
+        let der = CertificateDer::from_pem_slice(&pem).unwrap();
+        let parsed = x509_parser::parse_x509_certificate(&der).unwrap().1;
+        let pin = Sha256::digest(parsed.tbs_certificate.subject_pki.raw).into();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let serve = format!("s_server -accept {free} -cert cert.pem -key key.pem -www {options}");
+        let mut child = openssl(&serve).spawn().unwrap();
+        for _ in 0..100 {
+            if child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            if TcpStream::connect(free).await.is_ok() {
+                let address = format!("https://{free}");
+                return Some(Self { address, pin, child, _directory: directory });
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("openssl s_server does not listen");
+    }
+}
+
+impl Drop for OpenSsl {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 #[derive(Debug)]
 struct Always(Arc<CertifiedKey>);
 
@@ -139,6 +192,7 @@ pub(crate) struct Server {
     pub(crate) address: String,
     connections: Arc<AtomicUsize>,
     resumed: Arc<AtomicUsize>,
+    shows: watch::Sender<Option<TlsAcceptor>>,
 }
 
 impl Server {
@@ -150,12 +204,13 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let resumed = Arc::new(AtomicUsize::new(0));
         let (counter, resumptions) = (Arc::clone(&connections), Arc::clone(&resumed));
-        let acceptor = certificate.as_ref().map(Certificate::acceptor);
+        let shows = watch::Sender::new(certificate.as_ref().map(Certificate::acceptor));
+        let certificates = shows.subscribe();
         tasks.spawn(async move {
             let mut open = JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::Relaxed);
-                let (acceptor, resumptions) = (acceptor.clone(), Arc::clone(&resumptions));
+                let (acceptor, resumptions) = (certificates.borrow().clone(), Arc::clone(&resumptions));
                 open.spawn(async move {
                     match acceptor {
                         None => serve(tcp).await,
@@ -171,7 +226,12 @@ impl Server {
                 });
             }
         });
-        Self { address, connections, resumed }
+        Self { address, connections, resumed, shows }
+    }
+
+    /// New connections are shown this certificate.
+    pub(crate) fn show(&self, certificate: &Certificate) {
+        self.shows.send_replace(Some(certificate.acceptor()));
     }
 
     pub(crate) fn resumed(&self) -> usize {

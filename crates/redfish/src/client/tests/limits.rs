@@ -147,11 +147,12 @@ async fn server(tasks: &mut JoinSet<()>, answer: Vec<u8>, drip: &'static [u8], p
     let config = ClientConfig {
         address: address.parse().unwrap(),
         trust: Trust::System,
+        allowed_origins: Vec::new(),
         auth: AuthMode::None,
         login: None,
     };
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let mut client = Client::new(config, &Https::new(4, 4), metrics, Clock::system()).unwrap();
+    let mut client = Client::new(config, Arc::new(Https::new(4, 4)), metrics, Clock::system()).unwrap();
     client.limits.head = Duration::from_millis(300);
     client.limits.body = Duration::from_millis(300);
     client

@@ -118,6 +118,7 @@ fn only_another_password_of_the_same_user_on_the_same_machine_needs_no_new_clien
     let config = |address: &str, login: Option<Login>| ClientConfig {
         address: address.parse().unwrap(),
         trust: Trust::System,
+        allowed_origins: Vec::new(),
         auth: AuthMode::Auto,
         login,
     };

@@ -1,0 +1,88 @@
+//! What a certificate says of itself: for people, for the expiry metric, and for whoever remembers keys.
+//!
+//! Nothing here is proof of anything: whether a certificate is believed is decided in the handshake (`trust/verifier`).
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use x509_parser::{parse_x509_certificate, prelude::X509Certificate, public_key::PublicKey};
+
+use crate::{Trust, json};
+
+/// A name in a certificate is free text of whoever made it.
+const NAME_CHARS_MAX: usize = 256;
+
+/// The certificate of a BMC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its `SubjectPublicKeyInfo`.
+    pub pin: [u8; 32],
+    /// Whose it says to be, cleaned.
+    pub subject: String,
+    /// Who says to have signed it, cleaned.
+    pub issuer: String,
+    /// Until when it is valid.
+    pub not_after: Option<DateTime<Utc>>,
+    /// Subject and issuer are the same.
+    pub self_signed: bool,
+    /// X.509 version: 3, or 1 on old BMCs.
+    pub x509_version: u32,
+    /// Such as `RSA 2048` or `EC 256`.
+    pub key: String,
+}
+
+/// What is noted of the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// SHA-256 of the `SubjectPublicKeyInfo`.
+    pub pin: [u8; 32],
+    /// Until when its certificate is valid.
+    pub not_after: Option<DateTime<Utc>>,
+}
+
+impl Certificate {
+    /// Reads one in DER; `None` where that is none.
+    pub fn decode(der: &[u8]) -> Option<Self> {
+        let parsed = parsed(der)?;
+        let peer = Peer::of(&parsed);
+        let name = |name: &dyn fmt::Display| json::clean(&name.to_string(), NAME_CHARS_MAX);
+        let key = match parsed.public_key().parsed() {
+            Ok(PublicKey::RSA(key)) => format!("RSA {}", key.key_size()),
+            Ok(PublicKey::EC(point)) => format!("EC {}", point.key_size()),
+            _ => "of another kind".to_owned(),
+        };
+        Some(Self {
+            pin: peer.pin,
+            subject: name(parsed.subject()),
+            issuer: name(parsed.issuer()),
+            not_after: peer.not_after,
+            self_signed: parsed.subject().as_raw() == parsed.issuer().as_raw(),
+            x509_version: parsed.version().0.saturating_add(1),
+            key,
+        })
+    }
+
+    /// The policy that believes this key, as operators write it: `pin:sha256/...`.
+    pub fn trust(&self) -> Trust {
+        Trust::Pin(self.pin)
+    }
+}
+
+impl Peer {
+    /// Reads a certificate in DER; `None` where that is none.
+    pub(crate) fn decode(der: &[u8]) -> Option<Self> {
+        parsed(der).map(|certificate| Self::of(&certificate))
+    }
+
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        Self {
+            pin: Sha256::digest(certificate.public_key().raw).into(),
+            not_after: DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0),
+        }
+    }
+}
+
+fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
+    parse_x509_certificate(der).ok().map(|(_, certificate)| certificate)
+}
