@@ -70,6 +70,14 @@ soak-refuse:
 soak-flood:
     cargo bench -p bmcwatch --locked --bench soak -- flood
 
+# 100 BMCs of every flavour behind a network that breaks connections, for ten minutes: everything once, or a gap.
+faults *args:
+    cargo bench -p bmcwatch --locked --bench soak -- faults {{args}}
+
+# 300 BMCs, an hour of every fault with a kill -9 a minute, 20 minutes without; root for the full disk, libfaketime for the clock.
+soak-hour *args:
+    cargo bench -p bmcwatch --locked --bench soak -- hour {{args}}
+
 # Takes each protection against a trap out, in a scratch worktree, and sees its test fail: `just mutate t25` for one.
 mutate *args:
     cargo bench --profile dev -p bmcwatch --locked --bench mutate -- {{args}}

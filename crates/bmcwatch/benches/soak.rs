@@ -1,17 +1,24 @@
-//! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse` and `soak flood`.
+//! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse`, `soak flood`, `soak faults`, `soak
+//! hour`.
 //!
-//! They are minutes of real time, so they are no tests; the suite tells the same stories shorter. A run that breaks the
-//! promise ends with a panic.
+//! They are minutes of real time, so they are no tests; the suite tells the same stories shorter, but for the hour. A run
+//! that breaks the promise ends with a panic.
 
 // Each story uses its part of what they share, and the suite the rest.
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/daemon.rs"]
 mod daemon;
+#[path = "../tests/live/faults.rs"]
+mod faults;
 #[path = "../tests/live/flood.rs"]
 mod flood;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/home.rs"]
 mod home;
+#[path = "soak/hour.rs"]
+mod hour;
+#[path = "../tests/simulation/judge.rs"]
+mod judge;
 #[path = "../tests/live/kill.rs"]
 mod kill;
 #[expect(dead_code, reason = "the suite uses the rest")]
@@ -20,11 +27,29 @@ mod lab;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/ledger.rs"]
 mod ledger;
+#[path = "../tests/live/outside.rs"]
+mod outside;
+#[expect(dead_code, reason = "the suite tests it")]
+#[path = "../tests/live/proxy.rs"]
+mod proxy;
 #[path = "../tests/live/refuse.rs"]
 mod refuse;
+#[expect(dead_code, reason = "the suite uses the rest")]
+#[path = "../tests/live/scene.rs"]
+mod scene;
+#[path = "soak/small_disk.rs"]
+mod small_disk;
+#[path = "soak/stepped_clock.rs"]
+mod stepped_clock;
+#[path = "../tests/stories/token.rs"]
+mod token;
+#[expect(dead_code, reason = "the simulation uses the rest")]
+#[path = "../tests/simulation/trouble.rs"]
+mod trouble;
 
 use std::{
     io::{self, Write},
+    path::Path,
     time::Duration,
 };
 
@@ -53,14 +78,50 @@ const REFUSE: refuse::Plan = refuse::Plan {
 /// One BMC that sends 10,000 events a second, and twenty others.
 const FLOOD: flood::Plan = flood::Plan { network: 83, others: 20, rounds: 5, events: 10, flood_per_ms: 10 };
 
+/// 100 BMCs of every flavour behind a bad network.
+const FAULTS: scene::Setting = scene::Setting {
+    net: 88,
+    seed: 1,
+    bmcs: 100,
+    pace: 0.05,
+    levers: trouble::LEVERS,
+    lever_every: Duration::from_millis(200),
+    strike_every: Duration::from_millis(500),
+    read_every: Duration::from_secs(10),
+    patience: Duration::from_mins(10),
+};
+
+/// 300 of them, with everything else.
+const HOUR: scene::Setting = scene::Setting {
+    net: 90,
+    bmcs: 300,
+    lever_every: Duration::from_millis(300),
+    strike_every: Duration::from_secs(1),
+    ..FAULTS
+};
+
+/// `--minutes N` for the two whose length is open, and the stories that are asked for.
+fn asked() -> (Option<u32>, Vec<String>) {
+    let (mut minutes, mut stories) = (None, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--minutes" => minutes = arguments.next().and_then(|minutes| minutes.parse().ok()),
+            // Cargo's own.
+            other if other.starts_with("--") => {}
+            story => stories.push(story.to_owned()),
+        }
+    }
+    (minutes, stories)
+}
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let asked: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    if asked.is_empty() {
-        return writeln!(io::stdout(), "soak kill | refuse | flood: minutes of real time each");
+    let (minutes, stories) = asked();
+    if stories.is_empty() {
+        return writeln!(io::stdout(), "soak kill | refuse | flood | faults | hour [--minutes N]");
     }
-    for story in asked {
+    for story in stories {
         match story.as_str() {
             "kill" => {
                 let report = kill::run(&KILL).await;
@@ -77,7 +138,20 @@ async fn main() -> io::Result<()> {
                 writeln!(io::stdout(), "{report}")?;
                 assert!(report.ratio() <= 2.0, "the others waited too long");
             }
-            other => writeln!(io::stdout(), "there is no story {other:?}; there are kill, refuse, flood")?,
+            "faults" => {
+                let lasts = Duration::from_mins(minutes.unwrap_or(10).into());
+                let (outcome, home) = faults::run(FAULTS, lasts).await;
+                writeln!(io::stdout(), "{outcome}")?;
+                outcome.assert_kept(FAULTS.seed, home);
+            }
+            "hour" => {
+                let table = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak-hour");
+                hour::run(HOUR, minutes.unwrap_or(60), &table).await;
+            }
+            other => writeln!(
+                io::stdout(),
+                "there is no story {other:?}; there are kill, refuse, flood, faults and hour"
+            )?,
         }
     }
     Ok(())

@@ -27,6 +27,22 @@ impl Home {
         Self { directory, starts: AtomicU32::new(0) }
     }
 
+    /// One that stays where it can be found, whatever happens, until [`Home::remove`].
+    pub(crate) fn kept(story: &str) -> Self {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(parent).expect("the target directory is ours");
+        let mut kept = tempfile::Builder::new();
+        let directory = kept.prefix(&format!("{story}-")).disable_cleanup(true).tempdir_in(parent);
+        let directory = directory.expect("the target directory is ours");
+        fs::create_dir(directory.path().join("journal")).expect("the directory is ours");
+        Self { directory, starts: AtomicU32::new(0) }
+    }
+
+    /// Nobody needs it any more.
+    pub(crate) fn remove(mut self) {
+        self.directory.disable_cleanup(false);
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

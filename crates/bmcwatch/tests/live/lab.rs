@@ -54,7 +54,12 @@ impl Lab {
 
     /// The same for one of them, with more keys of the endpoint.
     pub(crate) fn endpoint(&self, index: usize, more: &str) -> String {
-        let (bmc, address, pin) = (&self.bmcs()[index], self.fleet.address(index), self.fleet.pin());
+        self.endpoint_at(index, &self.fleet.address(index), more)
+    }
+
+    /// The same where it is reached at another address.
+    pub(crate) fn endpoint_at(&self, index: usize, address: &str, more: &str) -> String {
+        let (bmc, pin) = (&self.bmcs()[index], self.fleet.pin());
         let (id, profile) = (bmc.name(), &bmc.config().profile);
         let mut text = String::new();
         write!(

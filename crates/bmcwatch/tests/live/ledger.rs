@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use model::{Record, codec};
 use serde::Deserialize;
 
 use crate::home::read;
@@ -45,6 +46,25 @@ pub(crate) fn lines(path: &Path) -> (Vec<Line>, Vec<String>) {
         }
     }
     (whole, torn)
+}
+
+/// All records of a file sink, oldest first; and what is wrong with its lines: no records, or out of order.
+pub(crate) fn records(path: &Path) -> (Vec<Record>, Vec<String>) {
+    let (mut records, mut wrong, mut before) = (Vec::new(), Vec::new(), 0);
+    for line in files(path).iter().flat_map(|file| read(file).lines().map(str::to_owned).collect::<Vec<_>>())
+    {
+        match codec::read_line(line.as_bytes()) {
+            Ok((position, record)) => {
+                if position <= before {
+                    wrong.push(format!("position {position} after {before}"));
+                }
+                before = position;
+                records.push(record);
+            }
+            Err(error) => wrong.push(format!("{error}: {line}")),
+        }
+    }
+    (records, wrong)
 }
 
 /// How many lines the files hold, without reading what they say.

@@ -6,15 +6,27 @@
 mod admin;
 mod commands;
 mod daemon;
+mod faults;
 mod home;
+#[path = "../simulation/judge.rs"]
+mod judge;
 mod kill;
 mod lab;
 mod ledger;
 mod lifecycle;
 mod notify;
+mod outside;
 mod probe;
+mod proxy;
 mod recordings;
 mod refuse;
 mod rotation;
+#[expect(dead_code, reason = "`soak hour` uses the rest")]
+mod scene;
 mod secrets;
 mod starting;
+#[path = "../stories/token.rs"]
+mod token;
+#[path = "../simulation/trouble.rs"]
+#[expect(dead_code, reason = "the simulation uses the rest")]
+mod trouble;

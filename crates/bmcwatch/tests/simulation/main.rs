@@ -8,6 +8,9 @@ mod judge;
 #[path = "../stories/lines.rs"]
 #[expect(dead_code, reason = "the stories use the rest")]
 mod lines;
+mod run;
+#[path = "../stories/token.rs"]
+mod token;
 mod trouble;
 #[path = "../stories/wire.rs"]
 #[expect(dead_code, reason = "the stories use the rest")]
@@ -27,7 +30,7 @@ use std::{
 };
 
 use judge::Sums;
-use trouble::Run;
+use run::Run;
 use world::HOUR;
 
 /// Seeds that belong to the suite; the rest is `just sim-many`.
@@ -45,8 +48,8 @@ fn simulate(seed: u64, trouble: Duration) -> (Sums, String) {
         run.trouble(trouble).await;
         run.quiet().await;
         let sums = run.judge().await;
-        let mut trace = run.world.lines.text();
-        for record in run.world.records().await {
+        let (mut trace, records) = run.trace().await;
+        for record in records {
             writeln!(trace, "{record:?}").expect("a String takes every write");
         }
         (sums, trace)

@@ -1,4 +1,5 @@
-//! A run: the fleet, chance, and what happens to each BMC. What came of it is told apart in `judge`.
+//! What happens to BMCs by chance: they log, break, forget, come back. The daemon that watches them runs in virtual time
+//! (`run`) or as a process (`tests/live`). What came of it is told apart in `judge`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,25 +10,22 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
-use model::LogBookmark;
-use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+use model::{Clock, LogBookmark};
+use rand::{Rng, rngs::SmallRng, seq::IndexedRandom};
 use sim::{
     Bmc, EventServiceState, IdStyle, LogFault, Logged, Profile, Push, Reachability, ResendIds, Severity,
     StreamBehaviour,
 };
 use tokio::time::Instant;
 
-use crate::world::{HOUR, MINUTE, SECOND, World, token};
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
-/// BMCs of a run.
-const FLEET: usize = 20;
+/// All levers, by their numbers; the first 57 log and break connections, and take nothing out of a log.
+pub(crate) const LEVERS: u32 = 100;
 
-/// Between two levers, so that what came before has been read: what is pushed at the very moment at which the stream breaks
-/// may be lost on any wire.
-const LEVER_PAUSE_MIN: Duration = Duration::from_millis(300);
-
-/// The mean pause: each BMC has something happen to it every twenty minutes.
-const LEVER_PAUSE_MEAN: Duration = Duration::from_mins(1);
+/// How the text of what is pushed only begins.
+pub(crate) const FLEETING: &str = "Written nowhere.";
 
 /// A fault that ends by itself.
 struct Healing {
@@ -55,21 +53,32 @@ pub(crate) enum Excuse {
     DeletedSingly,
     /// It was pushed only, and the daemon was killed before it was durable.
     KilledInFlight,
+    /// It was pushed only, on a connection that the network broke.
+    BrokenInFlight,
 }
 
-/// One run: the fleet, chance, and what the judge must know about it.
-pub(crate) struct Run {
-    pub(crate) world: World,
+/// What can be asked from outside of the daemon that watches the BMCs.
+pub(crate) trait Daemon {
+    /// How far it has read a log, as its journal says.
+    async fn bookmark(&self, endpoint: &str, log: &str) -> LogBookmark;
+
+    /// Whether what a BMC pushes now comes through to it.
+    fn hears(&self, endpoint: &str) -> bool;
+}
+
+/// The fleet, chance, and what the judge must know about it.
+pub(crate) struct Trouble<D> {
     pub(crate) bmcs: Vec<Arc<Bmc>>,
     pub(crate) happened: BTreeMap<String, Happened>,
-    pub(crate) crashes: u32,
-    rng: SmallRng,
+    pub(crate) daemon: D,
+    pub(crate) rng: SmallRng,
+    /// The daemon's clock.
+    clock: Clock,
+    /// How long faults last: 1 in a simulated day.
+    pace: f64,
     healing: Vec<Healing>,
     /// When something happened to each BMC last.
     last: Vec<DateTime<Utc>>,
-    /// Tokens in the journal up to a position.
-    known: BTreeSet<String>,
-    known_to: u64,
 }
 
 /// What each log of a BMC holds.
@@ -85,7 +94,7 @@ pub(crate) fn listed(bmc: &Bmc, log: usize) -> BTreeSet<String> {
 }
 
 /// The profile of one place in the fleet: each flavour in turn, with habits and sizes by chance.
-fn profile(place: usize, rng: &mut SmallRng) -> Profile {
+pub(crate) fn profile(place: usize, rng: &mut SmallRng) -> Profile {
     let flavours = Profile::flavours();
     let mut profile = flavours[(place + rng.random_range(0..flavours.len())) % flavours.len()].1();
     profile.push = match (profile.push, rng.random_range(0..6)) {
@@ -100,41 +109,25 @@ fn profile(place: usize, rng: &mut SmallRng) -> Profile {
     profile
 }
 
-impl Run {
-    pub(crate) async fn new(seed: u64) -> Self {
-        let mut world = World::new(seed).await;
-        let mut rng = SmallRng::seed_from_u64(seed);
-        world.settings.exclude_services.clear();
-        let fleet = 0..FLEET;
-        let bmcs: Vec<_> = fleet.map(|n| world.add(&format!("bmc{n:02}"), profile(n, &mut rng))).collect();
-        world.start();
-        let last = vec![world.clock.now(); bmcs.len()];
-        let (healing, happened, known) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Self { world, bmcs, happened, crashes: 0, rng, healing, last, known, known_to: 0 }
-    }
-
-    pub(crate) async fn trouble(&mut self, lasts: Duration) {
-        let end = Instant::now() + lasts;
-        let mut next_crash = self.some(3 * HOUR);
-        while Instant::now() < end {
-            let pause = LEVER_PAUSE_MEAN.mul_f64(-self.rng.random_range(f64::EPSILON..1.0).ln());
-            self.world.pass(pause.max(LEVER_PAUSE_MIN)).await;
-            self.heal();
-            if Instant::now() >= next_crash {
-                self.crash().await;
-                next_crash = self.some(3 * HOUR);
-            }
-            let bmc = self.rng.random_range(0..self.bmcs.len());
-            self.pull(bmc).await;
-        }
+impl<D: Daemon> Trouble<D> {
+    pub(crate) fn new(bmcs: Vec<Arc<Bmc>>, daemon: D, rng: SmallRng, (clock, pace): (Clock, f64)) -> Self {
+        let last = vec![clock.now(); bmcs.len()];
+        let (healing, happened) = (Vec::new(), BTreeMap::new());
+        Self { bmcs, happened, daemon, rng, clock, pace, healing, last }
     }
 
     /// A moment within that time from now.
-    fn some(&mut self, within: Duration) -> Instant {
+    pub(crate) fn some(&mut self, within: Duration) -> Instant {
         Instant::now() + within.mul_f64(self.rng.random_range(0.0..1.0))
     }
 
-    fn heal(&mut self) {
+    /// So long, at this pace.
+    fn paced(&self, time: Duration) -> Duration {
+        time.mul_f64(self.pace)
+    }
+
+    /// Ends the faults whose time has come.
+    pub(crate) fn heal(&mut self) {
         let now = Instant::now();
         for due in self.healing.extract_if(.., |healing| healing.at <= now) {
             (due.heals)(&self.bmcs[due.bmc]);
@@ -142,41 +135,44 @@ impl Run {
     }
 
     fn later(&mut self, bmc: usize, within: Duration, heals: impl Fn(&Bmc) + 'static) {
-        let at = self.some(within);
+        let at = self.some(self.paced(within));
         self.healing.push(Healing { at, bmc, heals: Box::new(heals) });
     }
 
-    /// The daemon is killed, and after a while started again.
-    async fn crash(&mut self) {
-        self.crashes += 1;
-        self.known.extend(self.world.records_after(&mut self.known_to).await.iter().map(token));
-        self.world.kill();
+    /// What was pushed only, by one of these BMCs, and is not among what the daemon knows may be missing from now on.
+    pub(crate) fn excuse_in_flight(
+        &mut self,
+        known: &BTreeSet<String>,
+        excuse: Excuse,
+        of: impl Fn(&str) -> bool,
+    ) {
         for (token, happened) in &mut self.happened {
-            if happened.fleeting && !self.known.contains(token) {
-                happened.excuse = Some(Excuse::KilledInFlight);
+            if happened.fleeting && of(token) && !known.contains(token) {
+                happened.excuse.get_or_insert(excuse);
             }
         }
-        let down = self.rng.random_range(0..600) * SECOND;
-        self.world.pass(down).await;
-        self.heal();
-        self.world.start();
     }
 
-    /// One lever of one BMC.
-    async fn pull(&mut self, n: usize) {
+    /// One lever of any BMC.
+    pub(crate) async fn pull_any(&mut self) {
+        let n = self.rng.random_range(0..self.bmcs.len());
+        self.pull(n, LEVERS).await;
+    }
+
+    /// One of the first so many levers of one BMC.
+    pub(crate) async fn pull(&mut self, n: usize, levers: u32) {
         let bmc = Arc::clone(&self.bmcs[n]);
         let log = self.rng.random_range(0..bmc.config().profile.logs.len());
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..levers) {
             0..30 => self.log(n, log, 1..5).await,
             30..36 => self.log(n, log, 5..150).await,
             36..43 => self.silently(n).await,
-            43..47 => {
-                let fleeting =
-                    bmc.push_only(Severity::Ok, "Sim.1.0.Fleeting", &["link0"], "Written nowhere.");
-                self.note(n, [fleeting]);
-            }
+            43..47 => self.push_only(n),
             47..57 => self.break_off(n),
-            57..60 => bmc.set_latency(Duration::from_millis(self.rng.random_range(0..4000))),
+            57..60 => {
+                let latency = Duration::from_millis(self.rng.random_range(0..4000));
+                bmc.set_latency(self.paced(latency));
+            }
             60..63 => bmc.set_latency(Duration::ZERO),
             63..68 => self.destroy(n, log, |bmc, log, _| bmc.clear_log_in(log)).await,
             68..71 => self.destroy(n, log, Bmc::trim_log).await,
@@ -200,7 +196,10 @@ impl Run {
             91..93 if bmc.config().profile.push != Push::Never && self.is_settled(n) => bmc.resend_log(log),
             91..96 if bmc.config().profile.push != Push::Never => self.resend(n),
             91..96 => {}
-            96..98 => bmc.set_log_latency(log, Duration::from_millis(self.rng.random_range(0..6000))),
+            96..98 => {
+                let latency = Duration::from_millis(self.rng.random_range(0..6000));
+                bmc.set_log_latency(log, self.paced(latency));
+            }
             98..99 => {
                 let seed = self.rng.random();
                 let held = holdings(&bmc);
@@ -212,7 +211,7 @@ impl Run {
     }
 
     fn note(&mut self, n: usize, logged: impl IntoIterator<Item = Logged>) {
-        let at = self.world.clock.now();
+        let at = self.clock.now();
         self.last[n] = at;
         for logged in logged {
             let fleeting = logged.log.is_none();
@@ -220,7 +219,7 @@ impl Run {
         }
     }
 
-    async fn log(&mut self, n: usize, log: usize, times: Range<u32>) {
+    pub(crate) async fn log(&mut self, n: usize, log: usize, times: Range<u32>) {
         let bmc = Arc::clone(&self.bmcs[n]);
         let times = self.rng.random_range(times);
         let mut held = holdings(&bmc);
@@ -232,6 +231,17 @@ impl Run {
         self.note(n, logged.iter().cloned());
         held[log].extend(logged);
         self.gone(n, &held).await;
+    }
+
+    fn push_only(&mut self, n: usize) {
+        let bmc = &self.bmcs[n];
+        let hears = self.daemon.hears(bmc.name());
+        let fleeting = bmc.push_only(Severity::Ok, "Sim.1.0.Fleeting", &["link0"], FLEETING);
+        let token = fleeting.token.clone();
+        self.note(n, [fleeting]);
+        if !hears {
+            self.excuse(&token, Excuse::BrokenInFlight);
+        }
     }
 
     async fn silently(&mut self, n: usize) {
@@ -247,7 +257,10 @@ impl Run {
         match self.rng.random_range(0..10) {
             0..3 => bmc.cut_streams(),
             3..5 => bmc.end_streams(),
-            5..7 => bmc.reboot(self.rng.random_range(5..200) * SECOND),
+            5..7 => {
+                let down = self.rng.random_range(5..200) * SECOND;
+                bmc.reboot(self.paced(down));
+            }
             7..9 => {
                 bmc.set_reachability(Reachability::Refusing);
                 self.later(n, 40 * MINUTE, |bmc| bmc.set_reachability(Reachability::Up));
@@ -287,7 +300,7 @@ impl Run {
         let count = self.rng.random_range(1..40);
         lever(&bmc, log, count);
         // A clear leaves a line that says so.
-        self.last[n] = self.world.clock.now();
+        self.last[n] = self.clock.now();
         self.gone(n, &before).await;
     }
 
@@ -321,7 +334,7 @@ impl Run {
     /// Whether nothing has happened there for a while: what is sent again within a minute is not told from the same
     /// happening a second time.
     fn is_settled(&self, n: usize) -> bool {
-        self.world.clock.now() - self.last[n] > TimeDelta::minutes(2)
+        self.clock.now() - self.last[n] > TimeDelta::minutes(2)
     }
 
     fn resend(&mut self, n: usize) {
@@ -352,8 +365,7 @@ impl Run {
         let name = bmc.config().profile.logs[log].id;
         let path = held.iter().filter_map(|logged| logged.log.clone()).find(|path| path.ends_with(name));
         let Some(path) = path else { return };
-        let stored = self.world.journal.mark(bmc.name(), &path).await.expect("the journal can be read");
-        let bookmark = stored.as_deref().and_then(LogBookmark::decode).unwrap_or_default();
+        let bookmark = self.daemon.bookmark(bmc.name(), &path).await;
         let excuse = match (bookmark.newest.is_empty() || bookmark.emptied, name) {
             (true, _) => Excuse::NothingLeft,
             (false, "ActiveLog") => Excuse::DeletedSingly,
@@ -371,8 +383,9 @@ impl Run {
         }
     }
 
-    /// All faults end; within the next hours everything that is still to be had has come.
-    pub(crate) async fn quiet(&mut self) {
+    /// All faults end.
+    pub(crate) fn end(&mut self) {
+        self.healing.clear();
         for bmc in &self.bmcs {
             bmc.set_reachability(Reachability::Up);
             bmc.set_stream_behaviour(StreamBehaviour::Serve);
@@ -384,6 +397,5 @@ impl Run {
                 bmc.set_log_latency(log, Duration::ZERO);
             }
         }
-        self.world.pass(HOUR).await;
     }
 }

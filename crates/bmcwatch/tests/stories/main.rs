@@ -19,6 +19,7 @@ mod replays;
 mod silence;
 mod spared;
 mod streaming;
+mod token;
 mod trust;
 mod wedged;
 mod wire;

@@ -22,6 +22,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::subscriber::DefaultGuard;
 
+pub(crate) use crate::token::token;
 use crate::{lines::Lines, wire::Wire};
 
 /// When every story begins.
@@ -390,14 +391,6 @@ impl Drop for World {
 /// Whether a record tells of something that the BMC said for the first time.
 pub(crate) fn is_happening(record: &Record) -> bool {
     matches!(record.kind, Kind::Entry | Kind::Event)
-}
-
-/// The token that a simulated BMC put into what became this record: `[token]` at the end of the message, or the last
-/// argument where there is no such message.
-pub(crate) fn token(record: &Record) -> String {
-    let told = record.facts.message.strip_suffix(']').and_then(|message| message.rsplit_once('['));
-    let last = || record.facts.message_args.last().cloned().unwrap_or_default();
-    told.map_or_else(last, |(_, token)| token.to_owned())
 }
 
 pub(crate) fn id(name: &str) -> EndpointId {

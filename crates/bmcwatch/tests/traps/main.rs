@@ -16,6 +16,8 @@ mod pages;
 mod seen;
 mod stream;
 mod table;
+#[path = "../stories/token.rs"]
+mod token;
 #[path = "../stories/wire.rs"]
 #[expect(dead_code, reason = "the stories use the rest")]
 mod wire;
