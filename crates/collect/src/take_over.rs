@@ -174,8 +174,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<LastSeen, StateFileError> {
 /// A log's path so that all its spellings are one: without origin, `/Entries` and slashes at the end, in lower case.
 pub(crate) fn canonical(log: &str) -> String {
     let path = match log.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
-        None => log,
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("", |slash| &rest[slash..]),
+        _ => log,
     };
     let path = path.trim_end_matches('/').to_ascii_lowercase();
     path.strip_suffix("/entries").unwrap_or(&path).trim_end_matches('/').to_owned()

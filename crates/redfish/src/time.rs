@@ -35,7 +35,9 @@ pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
         return epoch(text);
     }
     if text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc());
+        // A leap second counts as the second before it, here too.
+        let at = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+        return DateTime::from_timestamp(at.timestamp(), 0);
     }
     iso(text.as_bytes())
 }
@@ -135,6 +137,7 @@ mod tests {
         check("1791618011", "2026-10-10T07:40:11+00:00");
         check("1791618011123", "2026-10-10T07:40:11.123+00:00");
         check("Tue, 29 Nov 2022 12:04:25 GMT", "2022-11-29T12:04:25+00:00");
+        check("Tue, 29 Nov 2022 12:04:60 GMT", "2022-11-29T12:04:59+00:00");
     }
 
     #[test]

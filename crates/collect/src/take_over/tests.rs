@@ -62,6 +62,8 @@ async fn a_log_is_found_under_every_spelling_of_its_path() {
     ] {
         assert_eq!(says(written(3).replace(LOG, spelling)).await, Some(3), "{spelling}");
     }
+    let within = "/redfish/v1/a://b/redfish/v1/Systems/1/LogServices/EventLog";
+    assert_eq!(says(written(3).replace(LOG, within)).await, None, "found by fuzzing: another log");
     let both = format!("{{\"last_seen_ids\":{{\"{LOG}\":9,\"{LOG}/Entries\":5}}}}");
     assert_eq!(says(both).await, Some(5), "of two the one that cannot lose");
 }
