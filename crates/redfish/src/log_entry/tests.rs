@@ -232,6 +232,12 @@ fn what_is_no_entry_is_rejected_with_a_reason() {
     check(json!(["/redfish/v1/X", "1", "2"]), "it is not a JSON object");
     check(Value::Null, "it is not a JSON object");
     check(json!({}), "it has neither an id nor a link nor anything to say");
+    let (deep, end) = ("[".repeat(200), "]".repeat(200));
+    let deep = format!(r#"{{"Id":"1","Id":"2","Oem":{deep}{end}}}"#);
+    assert_eq!(
+        decode(&RawValue::from_string(deep).unwrap(), LOG).unwrap_err().to_string(),
+        "its JSON cannot be read"
+    );
 }
 
 #[test]
