@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Address, Entry, PageLink, json, log_entry,
+    origins::Origins,
     page::{Content, Slot, skipping},
     registry::{Registry, RegistryId},
     sse, time,
@@ -91,7 +92,7 @@ pub fn time(text: &str) -> Option<DateTime<Utc>> {
 
 /// The path that a link, found in the document at `base`, leads to; `None` where it is not followed.
 pub fn resolve(address: &Address, base: &str, link: &str) -> Option<String> {
-    address.resolve(base, link).ok()
+    Origins::new(address.clone(), []).resolve(base, link).ok()
 }
 
 /// The places of a collection that are asked for without a next link: from its member number `skip` on, and what the count
