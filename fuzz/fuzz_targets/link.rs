@@ -29,7 +29,9 @@ fuzz_target!(|text: &str| {
     let (Some(address), Some(base), Some(link)) = (address, base, link) else { return };
     let Ok(address) = address.parse::<Address>() else { return };
     assert_eq!(address.to_string().parse(), Ok(address.clone()), "it is read as it is printed");
-    let Some(path) = resolve(&address, base, link) else { return };
+    // A document has been read at the path that a link to it led to.
+    let Some(base) = resolve(&address, "/", base) else { return };
+    let Some(path) = resolve(&address, &base, link) else { return };
     stays(&address, &path);
     let (skipping, after) = places(&path, 50, 50, 1000);
     for path in [skipping].into_iter().chain(after) {
