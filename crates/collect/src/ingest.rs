@@ -140,7 +140,13 @@ fn key(endpoint: &Endpoint, uid: Uid) -> journal::Key {
 
 fn twins(keys: &[TwinKey], side: TwinSide) -> Vec<Twin> {
     keys.iter()
-        .map(|key| Twin { side, content: key.content, at_ms: key.at_ms, window_ms: key.window_ms })
+        .map(|&TwinKey { content, at_ms, window_ms, claims }| Twin {
+            side,
+            content,
+            at_ms,
+            window_ms,
+            claims,
+        })
         .collect()
 }
 

@@ -45,7 +45,13 @@ fn main() {
     }
     many();
     growth("key", None);
-    let twin = Twin { side: TwinSide::Log, content: [0; 16], at_ms: 1_795_000_000_000, window_ms: 5000 };
+    let twin = Twin {
+        side: TwinSide::Log,
+        content: [0; 16],
+        at_ms: 1_795_000_000_000,
+        window_ms: 5000,
+        claims: [0; 2],
+    };
     growth("key and twin", Some(twin));
 }
 

@@ -69,6 +69,9 @@ pub struct Twin {
     pub at_ms: i64,
     /// How far apart two times may be and still be the same, in milliseconds.
     pub window_ms: i64,
+    /// Hashes of what else is said, 0 where nothing is. Two items that both say something there, and not the same, are no
+    /// pair, whatever content they share.
+    pub claims: [u32; 2],
 }
 
 /// The two witnesses.

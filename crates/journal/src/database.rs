@@ -48,7 +48,7 @@ const SCHEMA: &str = "
     CREATE TABLE seen(key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE twin(
         id INTEGER PRIMARY KEY, scope INTEGER NOT NULL, content BLOB NOT NULL, side INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL, window_ms INTEGER NOT NULL, noted_ms INTEGER NOT NULL);
+        at_ms INTEGER NOT NULL, window_ms INTEGER NOT NULL, claims INTEGER NOT NULL, noted_ms INTEGER NOT NULL);
     CREATE INDEX twin_content ON twin(scope, content, side, at_ms);
     CREATE TABLE mark(scope INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY(scope, name)) WITHOUT ROWID;

@@ -1,9 +1,9 @@
 //! Twins in the database: unmatched items of either witness, waiting for the other's report of the same thing.
 //!
-//! It promises that each item is spent at most once, and that the nearest in time is taken. An item owns a range of
+//! It promises that each item is spent at most once, and that the nearest in time that does not contradict is taken. An item owns a range of
 //! row numbers, so that all its contents go at once, without an index. What a content is, the caller knows.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::{Twin, TwinSide, totals::Totals};
 
@@ -54,14 +54,21 @@ fn nearest(
         return Ok(None);
     }
     let reach = totals.widest_window_ms.max(twin.window_ms);
-    let later = "SELECT id, at_ms FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
-                 AND at_ms BETWEEN ?4 AND ?5 AND at_ms - ?4 <= max(window_ms, ?6) ORDER BY at_ms LIMIT 1";
-    let earlier = "SELECT id, at_ms FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
-                   AND at_ms BETWEEN ?5 AND ?4 AND ?4 - at_ms <= max(window_ms, ?6) ORDER BY at_ms DESC LIMIT 1";
-    let seek = |sql, limit: i64| {
+    let later = "SELECT id, at_ms, claims FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
+                 AND at_ms BETWEEN ?4 AND ?5 AND at_ms - ?4 <= max(window_ms, ?6) ORDER BY at_ms";
+    let earlier = "SELECT id, at_ms, claims FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
+                   AND at_ms BETWEEN ?5 AND ?4 AND ?4 - at_ms <= max(window_ms, ?6) ORDER BY at_ms DESC";
+    let seek = |sql, limit: i64| -> rusqlite::Result<Option<(i64, i64)>> {
+        let mut statement = connection.prepare_cached(sql)?;
         let values = params![scope, twin.content, side, twin.at_ms, limit, twin.window_ms];
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-        connection.prepare_cached(sql)?.query_row(values, row).optional()
+        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for row in rows {
+            let (id, at_ms, claims) = row?;
+            if agree(packed(twin.claims), claims) {
+                return Ok(Some((id, at_ms)));
+            }
+        }
+        Ok(None)
     };
     let after = seek(later, twin.at_ms.saturating_add(reach))?;
     let before = seek(earlier, twin.at_ms.saturating_sub(reach))?;
@@ -79,13 +86,24 @@ pub(crate) fn insert<'t>(
 ) -> rusqlite::Result<()> {
     let first = (totals.twin_items + 1).cast_signed() * ROWS_PER_ITEM;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO twin(id, scope, content, side, at_ms, window_ms, noted_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO twin(id, scope, content, side, at_ms, window_ms, claims, noted_ms) \
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (id, twin) in (first..).zip(twins.take(CONTENTS_MAX)) {
         totals.twin_items = (id / ROWS_PER_ITEM).cast_unsigned();
         totals.widest_window_ms = totals.widest_window_ms.max(twin.window_ms);
         let side = number(twin.side);
-        insert.execute(params![id, scope, twin.content, side, twin.at_ms, twin.window_ms, noted_ms])?;
+        let claims = packed(twin.claims);
+        insert.execute(params![
+            id,
+            scope,
+            twin.content,
+            side,
+            twin.at_ms,
+            twin.window_ms,
+            claims,
+            noted_ms
+        ])?;
     }
     Ok(())
 }
@@ -98,6 +116,19 @@ pub(crate) fn prune(connection: &Connection, before_ms: i64, limit: u32) -> rusq
              (SELECT id, noted_ms FROM twin ORDER BY id LIMIT ?2) WHERE noted_ms < ?1)",
         )?
         .execute(params![before_ms, limit])
+}
+
+/// Whether two packed claims have no half in which both say something, and not the same.
+fn agree(one: i64, other: i64) -> bool {
+    let halves = [i64::from(u32::MAX), !i64::from(u32::MAX)];
+    halves.iter().all(|half| {
+        let (one, other) = (one & half, other & half);
+        one == 0 || other == 0 || one == other
+    })
+}
+
+fn packed([first, second]: [u32; 2]) -> i64 {
+    (u64::from(first) << 32 | u64::from(second)).cast_signed()
 }
 
 fn other(side: TwinSide) -> TwinSide {

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Dating, Identity, TwinKey, identity,
+    Dating, Identity, TwinKey,
+    identity::{self, Says},
     log_entry::{Rejected, read_twice},
     severity,
     text::{
@@ -170,12 +171,13 @@ impl EventRecord<'_> {
         let mut twins = Vec::new();
         let (id, args) = (facts.message_id.as_deref(), &facts.message_args);
         let content = |at| TwinKey::content(id.unwrap_or(&facts.message), args, at);
+        let says = Says { message_id: id, args };
         if let Some(path) = self.log_entry.path() {
-            twins.push(TwinKey::link(path, id, facts.occurred_at));
+            twins.push(TwinKey::link(path, says, facts.occurred_at));
             // The same may stand in another log too (T14), and the linked one be cleared before it is read.
             twins.extend(facts.occurred_at.map(content));
         } else if let Some(number) = self.oem.0.lenovo.0.event_sequence_number.get() {
-            twins.push(TwinKey::lenovo_sequence(number, facts.occurred_at));
+            twins.push(TwinKey::lenovo_sequence(number, says, facts.occurred_at));
         } else if let Some(at) = facts.occurred_at {
             twins.extend(facts.event_id.as_deref().map(|event_id| TwinKey::event_id(event_id, id, args, at)));
             twins.push(content(at));

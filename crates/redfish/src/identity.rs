@@ -84,20 +84,23 @@ pub struct TwinKey {
     /// How far apart the two times may be, milliseconds: a few seconds (fractions are stripped on the stream), 0 where
     /// there is no time on either side.
     pub window_ms: i64,
+    /// Hashes of what else the report says, 0 where it is silent: reports that contradict are not of the same thing,
+    /// even where the content is the same. The MessageId, then the arguments.
+    pub claims: [u32; 2],
 }
 
 impl TwinKey {
-    /// The event links the entry. The MessageId and the time are in it because a path names another entry after a
-    /// clear: an event whose entry was cleared unread would swallow the next failure of the same part.
-    pub(crate) fn link(entry_path: &str, message_id: Option<&str>, at: Option<DateTime<Utc>>) -> Self {
+    /// The event links the entry. A path names another entry after a clear: an event whose entry was cleared unread
+    /// would swallow the next one, if the time and what they say were not compared. Entries of D-Bus say little.
+    pub(crate) fn link(entry_path: &str, says: Says<'_>, at: Option<DateTime<Utc>>) -> Self {
         let path = normal_path(entry_path).to_ascii_lowercase();
-        Self::at_its_time(Parts::new("link").text(&path).optional(message_id), at)
+        Self::at_its_time(Parts::new("link").text(&path), at).claiming(says)
     }
 
-    /// Both carry Lenovo's `EventSequenceNumber`. The time is in it because the logs of one machine count apart and a
-    /// reset starts anew; the MessageId is not, because entries of the audit log have none.
-    pub(crate) fn lenovo_sequence(number: &str, at: Option<DateTime<Utc>>) -> Self {
-        Self::at_its_time(Parts::new("lenovo-seq").text(number), at)
+    /// Both carry Lenovo's `EventSequenceNumber`. The logs of one machine count apart and a reset starts anew, so the time
+    /// and what they say are compared; entries of the audit log have no MessageId.
+    pub(crate) fn lenovo_sequence(number: &str, says: Says<'_>, at: Option<DateTime<Utc>>) -> Self {
+        Self::at_its_time(Parts::new("lenovo-seq").text(number), at).claiming(says)
     }
 
     /// The event's `EventId` is the entry's `Id` or `EventId` (bmcweb before 2025, Cisco, HPE).
@@ -110,17 +113,46 @@ impl TwinKey {
         Self::at(Parts::new("content").text(message).list(args), at)
     }
 
+    fn claiming(self, says: Says<'_>) -> Self {
+        Self { claims: [says.message_id(), says.args()], ..self }
+    }
+
     fn at(parts: Parts, at: DateTime<Utc>) -> Self {
-        Self { content: parts.digest(), at_ms: at.timestamp_millis(), window_ms: CONTENT_WINDOW_MS }
+        let (content, at_ms) = (parts.digest(), at.timestamp_millis());
+        Self { content, at_ms, window_ms: CONTENT_WINDOW_MS, claims: [0; 2] }
     }
 
     /// Where one side has a time and the other has none the two do not meet: repeating is better than losing.
     fn at_its_time(parts: Parts, at: Option<DateTime<Utc>>) -> Self {
         match at {
             Some(at) => Self::at(parts, at),
-            None => Self { content: parts.digest(), at_ms: 0, window_ms: 0 },
+            None => Self { content: parts.digest(), at_ms: 0, window_ms: 0, claims: [0; 2] },
         }
     }
+}
+
+/// What a report says, as far as two reports of the same thing cannot differ in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Says<'a> {
+    pub(crate) message_id: Option<&'a str>,
+    pub(crate) args: &'a [String],
+}
+
+impl Says<'_> {
+    /// Without the registry's version, which the stream and the log may write apart.
+    fn message_id(self) -> u32 {
+        self.message_id.map_or(0, |id| claim(Parts::new("message-id").text(unversioned(id).1)))
+    }
+
+    fn args(self) -> u32 {
+        if self.args.is_empty() { 0 } else { claim(Parts::new("args").list(self.args)) }
+    }
+}
+
+/// Never 0, which is silence.
+fn claim(parts: Parts) -> u32 {
+    let digest = parts.digest();
+    u32::from_le_bytes(digest[..4].try_into().expect("16 bytes hold 4")).max(1)
 }
 
 /// What an entry holds that can name it. What changes in place (T17: `Count`, `Updated`, `Repaired`, `Modified`,

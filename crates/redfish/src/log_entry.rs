@@ -15,7 +15,7 @@ pub use signs::Signs;
 
 use crate::{
     Identity, TwinKey,
-    identity::{Evidence, normal_path},
+    identity::{Evidence, Says, normal_path},
     json, severity,
     text::{
         self,
@@ -301,11 +301,12 @@ impl LogEntry<'_> {
     /// All the ties an event could have to this entry, since the entry cannot know which of them the event shows.
     fn twins(&self, facts: &Facts) -> Vec<TwinKey> {
         let (message_id, args) = (self.message_id(), &self.message_args.0);
+        let says = Says { message_id, args };
         let mut twins = Vec::new();
         let at = facts.occurred_at;
         let number = self.oem.0.lenovo.0.event_sequence_number.get();
-        twins.extend(self.odata_id.get().map(|path| TwinKey::link(path, message_id, at)));
-        twins.extend(number.map(|number| TwinKey::lenovo_sequence(number, at)));
+        twins.extend(self.odata_id.get().map(|path| TwinKey::link(path, says, at)));
+        twins.extend(number.map(|number| TwinKey::lenovo_sequence(number, says, at)));
         if let Some(at) = facts.occurred_at {
             let id = self.id.get().filter(|&id| Some(id) != self.event_id.get());
             let ids = [self.event_id.get(), id];

@@ -31,8 +31,7 @@ async fn a_network_that_breaks_connections_costs_no_entry_and_repeats_none() {
         seed: 1,
         bmcs: 16,
         pace: 0.005,
-        // Ids that are given again within seconds are another story.
-        levers: 57,
+        levers: crate::trouble::LEVERS,
         lever_every: Duration::from_millis(50),
         strike_every: Duration::from_millis(200),
         read_every: Duration::from_secs(2),

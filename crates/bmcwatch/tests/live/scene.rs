@@ -15,7 +15,6 @@ use std::{
 use model::Clock;
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
-use sim::StreamBehaviour;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -262,16 +261,11 @@ impl Scene {
     }
 
     /// Something is logged in every log: what befell it before shows then, and not only when it has stayed empty for long.
-    ///
-    /// It is not pushed. An event of Lenovo's is tied to any entry with its sequence number within five seconds, and its
-    /// logs count apart: what is pushed from several logs at once is taken for each other, and one of them is lost.
     async fn sign_of_life(&mut self) {
         for n in 0..self.setting.bmcs {
-            self.trouble.bmcs[n].set_stream_behaviour(StreamBehaviour::Silent);
             for log in 0..self.trouble.bmcs[n].config().profile.logs.len() {
                 self.trouble.log(n, log, 1..2).await;
             }
-            self.trouble.bmcs[n].set_stream_behaviour(StreamBehaviour::Serve);
         }
     }
 

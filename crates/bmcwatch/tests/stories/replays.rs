@@ -236,3 +236,33 @@ async fn t14_an_event_whose_entry_went_before_it_was_read_is_known_in_the_log_th
     assert_eq!(world.tokens().await.len(), 5);
     world.assert_nothing_lost_nothing_twice().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_takes_no_entry_of_another_log_that_counts_apart() {
+    // Both logs give the number 1 within the same second.
+    let (world, bmc) = World::of(Profile::lenovo()).await;
+    world.pass(MINUTE).await;
+    bmc.hold_log(1);
+    bmc.log_in(1, Severity::Ok, "LenovoEvents.1.0.Login", &["USERID"], "Login of USERID.");
+    world.pass(SECOND).await;
+    bmc.log_silently(Severity::Critical, "LenovoEvents.1.0.FanFailed", &["fan0"], "Fan fan0 has failed.");
+    world.pass(HOUR).await;
+    bmc.release_log(1);
+    world.pass(HOUR).await;
+    assert_eq!(told(&world).await, 2);
+    world.assert_nothing_lost_nothing_twice().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_entry_was_cleared_unread_takes_no_entry_that_has_its_path_now() {
+    let (world, bmc) = World::of(Profile::nvidia()).await;
+    world.pass(MINUTE).await;
+    bmc.hold_log(0);
+    fan_fails(&bmc);
+    bmc.clear_log();
+    bmc.release_log(0);
+    bmc.log_silently(Severity::Critical, "OpenBMC.0.1.FanFailed", &["fan1"], "Fan fan1 has failed.");
+    world.pass(HOUR).await;
+    assert_eq!(told(&world).await, 2);
+    world.assert_nothing_lost_nothing_twice().await;
+}

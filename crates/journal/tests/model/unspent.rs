@@ -23,13 +23,17 @@ impl Unspent {
         self.twins.extend(twins.into_iter().map(|twin| (self.items, twin)));
     }
 
-    /// Nearest in time; of two as near the earlier; of two at once the one that came last if it is not later.
+    /// Nearest in time of those that say nothing else; of two as near the earlier; of two at once the one that came last if it is not later.
     fn nearest(&self, twin: &Twin) -> Option<usize> {
         let fits = |other: &Twin| {
             let apart = other.at_ms.abs_diff(twin.at_ms).cast_signed();
             other.side != twin.side
                 && other.content == twin.content
                 && apart <= twin.window_ms.max(other.window_ms)
+                && !(0..2).any(|at| {
+                    let (one, other) = (twin.claims[at], other.claims[at]);
+                    one != 0 && other != 0 && one != other
+                })
         };
         let rank = |number: usize, other: &Twin| {
             let later = other.at_ms > twin.at_ms;

@@ -109,6 +109,7 @@ fn item(scope: u8, number: u64, chance: &mut SmallRng) -> Item {
         content: [chance.random_range(0..4); 16],
         at_ms: chance.random_range(0..30),
         window_ms: 5,
+        claims: [chance.random_range(0..3), 0],
     };
     Item {
         key: key(scope, number),

@@ -11,7 +11,7 @@ fn seen(number: u64, side: TwinSide, at_ms: i64) -> Item {
 }
 
 fn twin(content: u64, side: TwinSide, at_ms: i64) -> Twin {
-    Twin { side, content: key(content), at_ms, window_ms: WINDOW_MS }
+    Twin { side, content: key(content), at_ms, window_ms: WINDOW_MS, claims: [0; 2] }
 }
 
 async fn check(items: Vec<Item>, expected: &[Outcome]) {
@@ -67,6 +67,26 @@ async fn a_wide_window_reaches_over_a_nearer_item_with_a_narrow_one() {
     let log = Item { twins: vec![Twin { window_ms: 1, ..twin(7, Log, 0) }], ..item(3) };
     let items = vec![windowed(1, 100, 10), windowed(2, 200, 500), log];
     check(items, &[Stored(1), Stored(2), Paired]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_contradict_are_no_pair_and_a_further_one_that_agrees_is() {
+    let says = |number, side, at_ms, claims| Item {
+        twins: vec![Twin { claims, ..twin(7, side, at_ms) }],
+        ..item(number)
+    };
+    let others = [says(1, Stream, 0, [1, 5]), says(2, Stream, 100, [2, 0])];
+    let check = async |claims, outcome| {
+        let [near, far] = others.clone();
+        check(vec![near, far, says(3, Log, 0, claims)], &[Stored(1), Stored(2), outcome]).await;
+    };
+    check([1, 5], Paired).await;
+    check([1, 6], Stored(3)).await;
+    check([2, 6], Paired).await;
+    check([3, 0], Stored(3)).await;
+    // Silence contradicts nothing.
+    check([0, 0], Paired).await;
+    check([0, 6], Paired).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,7 +96,7 @@ async fn an_item_waits_a_month_for_its_twin_and_no_longer() {
     for (days, expected) in [(29, Outcome::Paired), (31, Outcome::Stored(2))] {
         let story = Story::in_memory(KEEP).await;
         let seen = |number, side| {
-            let twin = Twin { side, content: key(7), at_ms: 0, window_ms: 0 };
+            let twin = Twin { side, content: key(7), at_ms: 0, window_ms: 0, claims: [0; 2] };
             Item { twins: vec![twin], ..item(number) }
         };
         story.append(seen(1, TwinSide::Stream)).await;
