@@ -194,6 +194,33 @@ fn a_shown_config_loads_again_as_the_same_config() {
 }
 
 #[test]
+fn origins_are_allowed_for_one_endpoint_or_for_all_and_tofu_is_a_trust() {
+    let text = "
+        [discovery]
+        allowed_origins = [\"https://bmc-front:9090\"]
+        [[endpoints]]
+        address = \"https://a\"
+        auth = \"none\"
+        trust = \"tofu\"
+        allowed_origins = [\"http://a:8080\"]
+        [[endpoints]]
+        address = \"https://b\"
+        auth = \"none\"";
+    let (config, warnings) = parse(text).unwrap();
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].contains("http://a:8080: http sends the password in clear"), "{warnings:?}");
+    let desired = config.desired();
+    let allowed = |at: usize| -> Vec<String> {
+        desired.endpoints[at].client.allowed_origins.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(allowed(0), ["http://a:8080", "https://bmc-front:9090"]);
+    assert_eq!(allowed(1), ["https://bmc-front:9090"]);
+    assert_eq!(desired.endpoints[0].client.trust, redfish::Trust::Tofu);
+    let (again, _) = parse(&config.show()).unwrap();
+    assert_eq!(again, config);
+}
+
+#[test]
 fn passwords_are_never_shown() {
     let text = "
         [credentials.a]

@@ -216,7 +216,9 @@ impl Polling<'_> {
         // The second poll comes somewhere within the interval, and from then on polls keep that distance: thousands of
         // collectors that started together do not poll together.
         let full = if std::mem::take(&mut self.first) { self.jitter.up_to(interval) } else { interval };
-        let mut wait = full.saturating_sub(now.duration_since(started)).max(Duration::from_millis(100));
+        // A poll that takes longer than the time between two leaves the BMC as long a rest, within that time.
+        let took = now.duration_since(started);
+        let mut wait = full.saturating_sub(took).max(took.min(interval)).max(Duration::from_millis(100));
         wait = wait.min(tally.again_after.unwrap_or(wait));
         if let Some(at) = self.stream_try_at() {
             wait = wait.min(at.saturating_duration_since(now));

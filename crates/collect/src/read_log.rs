@@ -7,6 +7,7 @@ use std::{collections::HashSet, time::Duration};
 use journal::ReadError;
 use model::LogBookmark;
 use redfish::{Keeping, LogService, Operation, Page, PageLink, RequestError, RequestErrorKind};
+use tokio::time::Instant;
 
 use crate::{
     GapReason,
@@ -21,6 +22,9 @@ use crate::{
 /// Pages of one log in one reading. An iDRAC's Lclog of 500,000 entries has 10,000 pages of 50; more is a loop that the
 /// link guard did not see.
 const PAGES_MAX: usize = 10_000;
+
+/// A log with more pages is left alone for so long: it has no end, and each try costs the BMC minutes of requests.
+const ENDLESS_REST: Duration = Duration::from_hours(6);
 
 /// How often a reading starts again because the log moved under it (T15). A log that is cleared or rotated faster
 /// than it can be read is left to the next time.
@@ -44,6 +48,8 @@ pub(crate) struct Watched {
     pub(crate) service: LogService,
     tail: Tail,
     noise: Noise,
+    /// When a reading gave up after [`PAGES_MAX`].
+    endless: Option<Instant>,
     /// Whether `service` was read just now.
     fresh: bool,
 }
@@ -70,7 +76,8 @@ impl Watched {
     /// A log as it was just looked up; `before` is what was known of it.
     pub(crate) fn new(service: LogService, before: Option<&Self>) -> Self {
         let noise = before.map_or(Noise::Readings(0), |before| before.noise);
-        Self { service, tail: Tail::Unknown, noise, fresh: true }
+        let endless = before.and_then(|before| before.endless);
+        Self { service, tail: Tail::Unknown, noise, endless, fresh: true }
     }
 }
 
@@ -94,6 +101,9 @@ enum Read {
 impl Visit<'_> {
     /// Reads the log to its end or to what is known.
     pub(crate) async fn read(&self, log: &mut Watched, tally: &mut Tally) -> Result<(), Broken> {
+        if log.endless.is_some_and(|since| since.elapsed() < ENDLESS_REST) {
+            return Err(endless(&log.service));
+        }
         let before = self.bookmark(&log.service).await?;
         let start = self.start(&log.service, before.as_ref()).await;
         let undoubted = before.as_ref().filter(|before| before.doubted_since_ms.is_none());
@@ -256,7 +266,8 @@ impl Visit<'_> {
             };
             return Ok(Read::Done);
         }
-        Err(broken(&service, format!("more than {PAGES_MAX} pages")))
+        log.endless = Some(Instant::now());
+        Err(endless(&service))
     }
 
     /// Whether the log lists another entry first than when this reading began: what was trimmed meanwhile made others slip
@@ -385,6 +396,11 @@ fn loses(service: &LogService, count: Option<u64>) -> Option<GapReason> {
 fn is_past_the_end(error: &RequestError, read: usize, count: Option<u64>) -> bool {
     let refused = matches!(error.kind, RequestErrorKind::Status { status: 400 | 404 | 500, .. });
     refused && count.is_some_and(|count| read as u64 >= count)
+}
+
+fn endless(log: &LogService) -> Broken {
+    let hours = ENDLESS_REST.as_secs() / 3600;
+    broken(log, format!("more than {PAGES_MAX} pages; the log is left alone for {hours} hours"))
 }
 
 fn broken(log: &LogService, why: String) -> Broken {

@@ -49,6 +49,37 @@ async fn endpoints_prints_a_row_for_each_and_says_when_there_is_no_daemon() {
     lab.fleet.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_trust_accepts_the_other_key_that_a_tofu_endpoint_shows() {
+    // Two fleets have two keys; the address of the endpoint changes with its key, its id does not.
+    let first = Lab::start(88, vec![Profile::openbmc()]).await;
+    let second = Lab::start(89, vec![Profile::openbmc()]).await;
+    let tofu = |lab: &Lab| lab.endpoints().replace(&format!("pin:sha256/{}", lab.fleet.pin()), "tofu");
+    let home = Home::new();
+    let listen = free_address(88);
+    home.write_config_at(&tofu(&first), &listen);
+    let daemon = Daemon::start(&home).await;
+    daemon.until_in_state(1, &["streaming"]).await;
+    let (code, _, errors) = said(&home, &["endpoints", "trust", "bmc-000"]).await;
+    assert!(code == 1 && errors.contains("bmc-000"), "nothing is refused yet: {code} {errors}");
+    assert_eq!(daemon.sigterm().await.0.code(), Some(0));
+
+    home.write_config_at(&tofu(&second), &listen);
+    let daemon = Daemon::start(&home).await;
+    daemon.until_in_state(1, &["backoff"]).await;
+    let (_, out, _) = said(&home, &["endpoints"]).await;
+    assert!(out.contains("key_changed"), "{out}");
+    assert_eq!(second.bmcs()[0].counts().requests_total(), 0, "nothing was sent to the other key");
+    let (code, out, errors) = said(&home, &["endpoints", "trust", "bmc-000"]).await;
+    assert!(code == 0 && out.contains(&second.fleet.pin()), "{code} {out}{errors}");
+    daemon.until_in_state(1, &["streaming"]).await;
+    let (code, _, errors) = said(&home, &["endpoints", "trust", "bmc-01"]).await;
+    assert!(code == 1 && errors.contains("bmc-01"), "{code} {errors}");
+    assert_eq!(daemon.sigterm().await.0.code(), Some(0));
+    first.fleet.stop().await;
+    second.fleet.stop().await;
+}
+
 /// The names that every record has, from the documented schema.
 fn names() -> BTreeSet<String> {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/records.schema.json");

@@ -7,7 +7,8 @@ use std::{
 
 use serde_json::{Value, json};
 use sim::{
-    Bmc, Count, LogFault, LogProfile, Members, PastEnd, PathClass, Profile, Skip, UnknownQuery, WhenFull,
+    Bmc, Count, LogFault, LogProfile, Members, PastEnd, PathClass, Profile, Severity, Skip, UnknownQuery,
+    WhenFull,
 };
 
 use crate::{
@@ -323,4 +324,28 @@ async fn t39_capacities_that_lie() {
         assert_eq!(words(&world).await, [""; 0], "{claimed:?}");
         world.assert_nothing_lost_nothing_twice().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_pages_never_end_is_left_in_the_end_and_hides_no_other() {
+    let mut profile = Profile { sse_uri: None, ..Profile::nvidia() };
+    profile.logs.truncate(2);
+    let (world, bmc) = holding(profile, 3).await;
+    assert_eq!(world.tokens().await.len(), 3);
+    // Each page holds an entry that was never seen and links another page that was never seen.
+    bmc.edit_pages(0, |page, query| {
+        let number = query.rsplit_once("page=").map_or(0, |(_, number)| number.parse().unwrap_or(0));
+        page["Members"] = json!([{ "Id": format!("{number}"), "Message": format!("Line {number}.") }]);
+        page["Members@odata.nextLink"] =
+            json!(format!("{}?page={}", page["@odata.id"].as_str().unwrap(), number + 1));
+    });
+    let before = bmc.counts().requests_of(PathClass::Entries);
+    bmc.log_in(1, Severity::Critical, "OpenBMC.0.1.FanFailed", &["fan0"], "Fan fan0 has failed.");
+    world.pass(5 * HOUR).await;
+    assert_eq!(world.tokens().await.len(), 4, "the other log is read");
+    assert!(failures(&world) > 0);
+    let error = world.view("bmc").last_error.expect("it is shown");
+    assert!(error.contains("more than 10000 pages"), "{error}");
+    let asked = bmc.counts().requests_of(PathClass::Entries) - before;
+    assert!((10_000..11_000).contains(&asked), "{asked} requests");
 }
