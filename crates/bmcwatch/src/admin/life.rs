@@ -41,7 +41,7 @@ impl Life {
         let short = async {
             tokio::time::sleep(short).await;
             if self.is_long() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

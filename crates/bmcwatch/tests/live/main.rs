@@ -18,6 +18,7 @@ mod notify;
 mod outside;
 mod probe;
 mod proxy;
+mod reading;
 mod recordings;
 mod refuse;
 mod rotation;

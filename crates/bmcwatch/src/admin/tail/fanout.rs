@@ -50,8 +50,8 @@ impl Fanout {
                 Some(ended) = clients.join_next() => self.note_end(ended),
                 Ok(newest) = newer(&mut head, at) => {
                     // First the head, then whether anybody listens: who comes in between reads up to that head itself.
-                    let heard = self.feed.batches.receiver_count() > 0;
-                    at = if heard { self.tell(at, newest).await } else { newest };
+                    let is_heard = self.feed.batches.receiver_count() > 0;
+                    at = if is_heard { self.tell(at, newest).await } else { newest };
                 }
             }
         }
