@@ -12,9 +12,9 @@ mod events;
 mod filter;
 mod guard;
 mod health;
-mod landing;
 mod life;
 pub(crate) mod login;
+mod page;
 mod problem;
 mod reload;
 mod retry;
@@ -148,7 +148,8 @@ impl Admin {
 fn router(state: AdminState, guard: Arc<Guard>, cors: Arc<Cors>) -> Router {
     let reload = post(reload::post).put(reload::post);
     Router::new()
-        .route("/", get(landing::get))
+        .route("/", get(page::get))
+        .route("/page/{name}", get(page::file))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(health::live))
         .route("/livez", get(health::live))

@@ -4,6 +4,7 @@
 //! told elsewhere; here is what only a process can show: kills, signals, exit codes, files, certificates, standard error.
 
 mod admin;
+mod browser;
 mod commands;
 mod daemon;
 mod faults;
@@ -16,6 +17,7 @@ mod ledger;
 mod lifecycle;
 mod notify;
 mod outside;
+mod page;
 mod probe;
 mod proxy;
 mod reading;
