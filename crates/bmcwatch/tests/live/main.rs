@@ -20,6 +20,7 @@ mod outside;
 mod page;
 mod probe;
 mod proxy;
+mod readers;
 mod reading;
 mod recordings;
 mod refuse;

@@ -148,7 +148,7 @@ async fn what_a_bmc_writes_is_followed_and_is_never_more_than_text() {
     assert_eq!(browser.text("#endpoint-title").await, "bmc-001");
     let facts = browser.text("#facts").await;
     assert!(
-        facts.contains("streaming since") && facts.contains("Last error") && facts.contains("verified"),
+        facts.contains("streaming, changed") && facts.contains("Last error") && facts.contains("verified"),
         "{facts}"
     );
     scene.lab.bmcs()[1].log(Severity::Warning, "Test.1.0.Fan", &[], "fan slow");

@@ -19,10 +19,15 @@ function error(endpoint) {
   return el("span", "", time(endpoint.last_error_at), el("span", "error", endpoint.last_error));
 }
 
+function clockOffset(seconds) {
+  if (seconds === null) return null;
+  if (Math.abs(seconds) < 1) return "as ours, within a second";
+  return `${count(Math.round(Math.abs(seconds)))} s ${seconds > 0 ? "ahead of" : "behind"} ours`;
+}
+
 function facts(e) {
-  const offset = e.clock_offset_seconds;
   return [
-    ["State", el("span", "", badge(e.state), " since ", time(e.since))],
+    ["State", el("span", "", badge(e.state), ", changed ", time(e.since))],
     ["Reason", why(e)],
     ["Mode", e.mode],
     ["Next try", e.next_try_at && time(e.next_try_at)],
@@ -36,9 +41,9 @@ function facts(e) {
     ["TLS", e.insecure ? el("span", "badge warning", "not verified (trust = \"insecure\")") : "verified"],
     ["Certificate ends", e.certificate_not_after && time(e.certificate_not_after)],
     ["Refused key", e.refused_key],
-    ["Its clock", offset === null ? null : `${offset >= 0 ? "+" : "\u2212"}${Math.abs(offset).toFixed(1)} s against ours`],
+    ["Its clock", clockOffset(e.clock_offset_seconds)],
     ["Records", count(e.records)],
-    ["Stream", `${count(e.stream_items)} items, ${count(e.reconnections)} reconnections`],
+    ["Stream", `items ${count(e.stream_items)}, reconnections ${count(e.reconnections)}`],
     ["Requests", `${count(e.requests)}, ${count(e.requests_last_minute)} in the last minute`],
     ["Failed requests", numbers(e.failures)],
     ["Stream errors", numbers(e.stream_errors)],

@@ -57,11 +57,14 @@ export function time(text, now = Date.now()) {
   return element;
 }
 
-/** A time of day, with the day when it is not today. */
+/** A time of day where the reader is, with the day when it is not today. */
 export function clock(text) {
   const at = new Date(text);
+  const two = (number) => String(number).padStart(2, "0");
+  const hour = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
   const today = at.toDateString() === new Date().toDateString();
-  const element = el("time", "", today ? at.toLocaleTimeString() : at.toLocaleString());
+  const element = el("time", "", today ? hour : `${day} ${hour}`);
   element.dateTime = text;
   element.title = clean(text);
   return element;
