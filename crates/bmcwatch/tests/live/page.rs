@@ -218,13 +218,13 @@ async fn the_page_is_drawn_in_light_in_dark_and_on_a_phone() {
     let told = told.as_str().expect("an address").to_owned();
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pictures");
     for (name, hash, (width, height), colours) in [
-        ("status-light", "#/", (1440, 900), "light"),
-        ("status-dark", "#/", (1440, 900), "dark"),
+        ("status-light", "#/", (1280, 800), "light"),
+        ("status-dark", "#/", (1280, 800), "dark"),
         ("status-phone", "#/", (390, 844), "light"),
         ("records-phone", "#/records", (390, 844), "dark"),
-        ("endpoint", &told, (1440, 900), "light"),
-        ("records", "#/records", (1440, 900), "light"),
-        ("sinks", "#/sinks", (1440, 900), "dark"),
+        ("endpoint", &told, (1280, 800), "light"),
+        ("records", "#/records", (1280, 800), "light"),
+        ("sinks", "#/sinks", (1280, 800), "dark"),
     ] {
         scene.browser.look(width, height, colours).await;
         scene.browser.value(&format!("location.hash = {hash:?}")).await;

@@ -34,10 +34,18 @@ function tellHealth(problem) {
   health.className = problem ? "bad" : follows ? "good" : "";
 }
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The view that the address names, and the endpoint, if it is that view. */
 function asked() {
   const [view, id] = location.hash.replace(/^#\/?/, "").split("/");
-  if (view === "endpoints" && id) return ["endpoint", decodeURIComponent(id)];
+  if (view === "endpoints" && id) return ["endpoint", decoded(id)];
   return [VIEWS.includes(view) && view !== "endpoint" ? view : "endpoints", null];
 }
 

@@ -28,6 +28,9 @@ export class Rows {
   }
 
   set(items) {
+    // Who is about to copy a text keeps it.
+    const selected = getSelection();
+    if (!selected.isCollapsed && this.body.contains(selected.anchorNode)) return;
     this.items = items;
     this.table.setAttribute("aria-rowcount", items.length + 1);
     this.shown = "";
