@@ -201,7 +201,7 @@ async fn morning(scene: &mut Scene) {
     }
     scene.lab.bmcs()[7].set_password("changed");
     scene.lab.bmcs()[7].end_sessions();
-    scene.lab.load(Duration::from_secs(20));
+    scene.lab.load(Duration::from_secs(8));
 }
 
 /// The pictures of the documents: `UPDATE_PICTURES=1` makes them anew; then look at them.
@@ -211,7 +211,7 @@ async fn the_page_is_drawn_in_light_in_dark_and_on_a_phone() {
     morning(&mut scene).await;
     scene.browser.open(&scene.address).await;
     scene.browser.until("document.querySelector('#tiles [data-state=backoff] b').innerText === '2'").await;
-    scene.browser.until("document.querySelectorAll('#latest .record').length >= 12").await;
+    scene.browser.until("document.querySelectorAll('#latest .record').length === 40").await;
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
     let update = env::var("UPDATE_PICTURES").is_ok();
     let told = scene.browser.value("document.querySelector('#latest .who a').hash").await;

@@ -2,7 +2,7 @@
 
 import { why } from "./fleet.js";
 import { Following } from "./records.js";
-import { badge, clean, count, el, time } from "./text.js";
+import { badge, clean, count, el, time, until } from "./text.js";
 
 /** Numbers by their reason, largest first. */
 function numbers(counts) {
@@ -30,8 +30,8 @@ function facts(e) {
     ["State", el("span", "", badge(e.state), ", changed ", time(e.since))],
     ["Reason", why(e)],
     ["Mode", e.mode],
-    ["Next try", e.next_try_at && time(e.next_try_at)],
-    ["Next try of the stream", e.next_stream_try_at && time(e.next_stream_try_at)],
+    ["Next try", e.next_try_at && until(e.next_try_at)],
+    ["Next try of the stream", e.next_stream_try_at && until(e.next_stream_try_at)],
     ["Last answer", time(e.last_success_at)],
     ["Last event", time(e.last_event_at)],
     ["Last error", error(e)],

@@ -1,7 +1,7 @@
 // All endpoints: how many are in which state, and a table that can be searched and sorted.
 
 import { Rows } from "./rows.js";
-import { badge, clean, count, el, endpointLink, time } from "./text.js";
+import { badge, clean, count, el, endpointLink, time, until } from "./text.js";
 
 /** Trouble first. */
 const STATES = ["auth_failed", "unsupported", "backoff", "connecting", "polling", "streaming"];
@@ -23,7 +23,7 @@ const COLUMNS = [
   ["why", "Reason", (e) => why(e) || "\uffff", (e) => why(e)],
   ["since", "Since", byTime("since"), (e) => time(e.since)],
   ["event", "Last event", byTime("last_event_at"), (e) => time(e.last_event_at)],
-  ["next", "Next try", (e) => (e.next_try_at ? Date.parse(e.next_try_at) : Infinity), (e) => time(e.next_try_at)],
+  ["next", "Next try", (e) => (e.next_try_at ? Date.parse(e.next_try_at) : Infinity), (e) => until(e.next_try_at)],
 ];
 
 function compare(a, b) {
@@ -133,8 +133,9 @@ export class Fleet {
 
   row(endpoint) {
     const cells = COLUMNS.map(([name, , , show]) => el("td", `c-${name}`, show(endpoint)));
-    const reason = why(endpoint);
-    if (reason) cells[3].title = clean(reason);
+    // What does not fit can be pointed at.
+    cells[0].title = clean(endpoint.id);
+    cells[3].title = clean(why(endpoint));
     return el("tr", "", ...cells);
   }
 }

@@ -57,6 +57,11 @@ export function time(text, now = Date.now()) {
   return element;
 }
 
+/** In how long something will be; "now" when it is due. */
+export function until(text) {
+  return text && Date.parse(text) <= Date.now() ? el("span", "", "now") : time(text);
+}
+
 /** A time of day where the reader is, with the day when it is not today. */
 export function clock(text) {
   const at = new Date(text);
