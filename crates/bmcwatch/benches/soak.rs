@@ -15,7 +15,6 @@ mod daemon;
 mod faults;
 #[path = "../tests/live/flood.rs"]
 mod flood;
-#[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/home.rs"]
 mod home;
 #[path = "soak/hour.rs"]

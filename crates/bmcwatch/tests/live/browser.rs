@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, steered over its DevTools protocol on a pipe. It opens the status page as an
+//! A real browser: headless Chromium, steered over its debugging protocol on a pipe. It opens the status page as an
 //! operator does, and tells everything that a browser complains about: errors in scripts, refused content, failed loads.
 
 use std::{process::Stdio, time::Duration};

@@ -195,12 +195,13 @@ async fn the_page_works_behind_a_login_and_goes_on_when_the_daemon_comes_back() 
 }
 
 /// A fleet as an operator may find it one morning.
-async fn morning(scene: &mut Scene) {
+fn morning(scene: &mut Scene) {
     for bmc in &scene.lab.bmcs()[..2] {
         bmc.set_reachability(Reachability::Refusing);
     }
     scene.lab.bmcs()[7].set_password("changed");
     scene.lab.bmcs()[7].end_sessions();
+    scene.lab.bmcs()[7].cut_streams();
     scene.lab.load(Duration::from_secs(8));
 }
 
@@ -208,9 +209,13 @@ async fn morning(scene: &mut Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_drawn_in_light_in_dark_and_on_a_phone() {
     let mut scene = Scene::begin(107, mixed(40), "").await;
-    morning(&mut scene).await;
+    morning(&mut scene);
     scene.browser.open(&scene.address).await;
     scene.browser.until("document.querySelector('#tiles [data-state=backoff] b').innerText === '2'").await;
+    scene
+        .browser
+        .until("document.querySelector('#tiles [data-state=auth_failed] b').innerText === '1'")
+        .await;
     scene.browser.until("document.querySelectorAll('#latest .record').length === 40").await;
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
     let update = env::var("UPDATE_PICTURES").is_ok();
