@@ -70,6 +70,10 @@ soak-refuse:
 soak-flood:
     cargo bench -p bmcwatch --locked --bench soak -- flood
 
+# A page with 5,000 endpoints and 100 clients that follow 500 events a second: what they cost. Needs chromium.
+soak-readers:
+    cargo bench -p bmcwatch --locked --bench soak -- readers
+
 # 100 BMCs of every flavour behind a network that breaks connections, for ten minutes: everything once, or a gap.
 faults *args:
     cargo bench -p bmcwatch --locked --bench soak -- faults {{args}}

@@ -1,10 +1,13 @@
-//! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse`, `soak flood`, `soak faults`, `soak
-//! hour`.
+//! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse`, `soak flood`, `soak readers`, `soak
+//! faults`, `soak hour`.
 //!
 //! They are minutes of real time, so they are no tests; the suite tells the same stories shorter, but for the hour. A run
 //! that breaks the promise ends with a panic.
 
 // Each story uses its part of what they share, and the suite the rest.
+#[expect(dead_code, reason = "the suite uses the rest")]
+#[path = "../tests/live/browser.rs"]
+mod browser;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/daemon.rs"]
 mod daemon;
@@ -12,7 +15,6 @@ mod daemon;
 mod faults;
 #[path = "../tests/live/flood.rs"]
 mod flood;
-#[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/home.rs"]
 mod home;
 #[path = "soak/hour.rs"]
@@ -32,6 +34,8 @@ mod outside;
 #[expect(dead_code, reason = "the suite tests it")]
 #[path = "../tests/live/proxy.rs"]
 mod proxy;
+#[path = "../tests/live/readers.rs"]
+mod readers;
 #[path = "../tests/live/refuse.rs"]
 mod refuse;
 #[expect(dead_code, reason = "the suite uses the rest")]
@@ -78,6 +82,16 @@ const REFUSE: refuse::Plan = refuse::Plan {
 /// One BMC that sends 10,000 events a second, and twenty others.
 const FLOOD: flood::Plan = flood::Plan { network: 83, others: 20, rounds: 5, events: 10, flood_per_ms: 10 };
 
+/// A page with 5,000 endpoints, and 100 clients that follow 500 events a second.
+const READERS: readers::Plan = readers::Plan {
+    network: 84,
+    bmcs: 100,
+    endpoints: 5000,
+    clients: 100,
+    event_every: Duration::from_millis(200),
+    length: Duration::from_secs(20),
+};
+
 /// 100 BMCs of every flavour behind a bad network.
 const FAULTS: scene::Setting = scene::Setting {
     net: 88,
@@ -119,7 +133,7 @@ fn asked() -> (Option<u32>, Vec<String>) {
 async fn main() -> io::Result<()> {
     let (minutes, stories) = asked();
     if stories.is_empty() {
-        return writeln!(io::stdout(), "soak kill | refuse | flood | faults | hour [--minutes N]");
+        return writeln!(io::stdout(), "soak kill | refuse | flood | readers | faults | hour [--minutes N]");
     }
     for story in stories {
         match story.as_str() {
@@ -138,6 +152,11 @@ async fn main() -> io::Result<()> {
                 writeln!(io::stdout(), "{report}")?;
                 assert!(report.ratio() <= 2.0, "the others waited too long");
             }
+            "readers" => {
+                let report = readers::run(&READERS).await;
+                writeln!(io::stdout(), "{report}")?;
+                report.assert_kept();
+            }
             "faults" => {
                 let lasts = Duration::from_mins(minutes.unwrap_or(10).into());
                 let (outcome, home) = faults::run(FAULTS, lasts).await;
@@ -150,7 +169,7 @@ async fn main() -> io::Result<()> {
             }
             other => writeln!(
                 io::stdout(),
-                "there is no story {other:?}; there are kill, refuse, flood, faults and hour"
+                "there is no story {other:?}; there are kill, refuse, flood, readers, faults and hour"
             )?,
         }
     }

@@ -1,28 +1,33 @@
-//! The admin HTTP server: health, metrics, reload, the state of endpoints and sinks as JSON, a try of one
-//! endpoint.
+//! The admin HTTP server: health, metrics, reload, the state of endpoints and sinks and the records as JSON, a try of
+//! one endpoint, the status page.
 //!
 //! It is bound early, so that its address is known, and served late. No answer waits for a BMC, and nothing is
-//! answered, but for probes, that the guard has not passed. Not here: the records themselves.
+//! answered, but for probes, that the guard has not passed.
 
 mod browser;
 pub(crate) mod certificate;
+mod cors;
 mod endpoints;
+mod events;
+mod filter;
 mod guard;
 mod health;
-mod landing;
+mod life;
 pub(crate) mod login;
+mod page;
 mod problem;
 mod reload;
 mod retry;
 mod server;
 mod sinks;
+mod tail;
 mod trust;
 mod window;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -30,8 +35,10 @@ use axum::{
 };
 use certificate::{Certificate, TlsError};
 use collect::{Board, RetryHandle};
+use cors::Cors;
 use guard::Guard;
 use journal::Journal;
+use model::Clock;
 use problem::Problem;
 use server::Serving;
 use sink::SinkStatus;
@@ -43,7 +50,7 @@ pub use reload::{Reload, ReloadHandle, ReloadOutcome};
 
 use crate::{
     config::AdminConfig,
-    metrics::{Page, PageError, Refusals},
+    metrics::{Metrics, Page, PageError, Refusals, Tails},
 };
 
 /// What the handlers read. Cheap to clone.
@@ -61,8 +68,10 @@ pub struct AdminState {
     pub reload: ReloadHandle,
     /// Where wishes to try one endpoint now go.
     pub retries: RetryHandle,
-    /// Where accepted keys are stored.
+    /// Where the records are, and accepted keys are stored.
     pub journal: Journal,
+    /// Tells how long ago something was.
+    pub clock: Clock,
 }
 
 /// The listener cannot be bound.
@@ -87,20 +96,24 @@ pub struct Admin {
     address: SocketAddr,
     certificate: Option<Certificate>,
     guard: Guard,
+    cors: Arc<Cors>,
     refusals: Refusals,
+    tails: Tails,
 }
 
 impl Admin {
     /// Binds the address and reads the certificate. Port 0 takes a free port.
-    pub async fn bind(config: &AdminConfig, refusals: Refusals) -> Result<Self, BindError> {
+    pub async fn bind(config: &AdminConfig, metrics: &Metrics) -> Result<Self, BindError> {
         let failed = |error: TlsError| BindError::Tls(error.into());
         let certificate = config.tls.clone().map(Certificate::load).transpose().map_err(failed)?;
         let address = config.listen;
         let fail = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let guard = Guard::new(config, refusals.clone());
-        Ok(Self { listener, address, certificate, guard, refusals })
+        let (refusals, tails) = (metrics.refusals(), metrics.tails());
+        let cors = Arc::new(Cors::new(&config.cors_origins));
+        let guard = Guard::new(config, Arc::clone(&cors), refusals.clone());
+        Ok(Self { listener, address, certificate, guard, cors, refusals, tails })
     }
 
     /// Where it listens.
@@ -111,22 +124,32 @@ impl Admin {
     /// Answers requests until `stop`, finishes those that run within a few seconds, and returns.
     pub async fn serve(self, state: AdminState, stop: CancellationToken) {
         let tls = self.certificate.as_ref().map(Certificate::current);
-        let router = router(state, Arc::new(self.guard));
+        let (tail, fanout) = tail::tail(state.journal.clone(), self.tails, self.refusals.clone());
+        let mut readiness = state.readiness.clone();
+        let router = router(state, Arc::new(self.guard), self.cors).layer(Extension(tail));
         let serving = Serving { router, tls, refusals: self.refusals, stop: stop.clone() };
         let served = server::serve(self.listener, serving);
-        match self.certificate {
-            Some(certificate) => {
-                tokio::join!(served, certificate.follow(stop));
+        // Who follows the records is let go first of all: others may still ask how the end goes on.
+        let leave = stop.child_token();
+        let begin = async {
+            let begun = readiness.wait_for(|readiness| readiness.stopping);
+            drop(leave.run_until_cancelled(begun).await);
+            leave.cancel();
+        };
+        let followed = async {
+            if let Some(certificate) = self.certificate {
+                certificate.follow(stop).await;
             }
-            None => served.await,
-        }
+        };
+        tokio::join!(served, fanout.run(leave.clone()), begin, followed);
     }
 }
 
-fn router(state: AdminState, guard: Arc<Guard>) -> Router {
+fn router(state: AdminState, guard: Arc<Guard>, cors: Arc<Cors>) -> Router {
     let reload = post(reload::post).put(reload::post);
     Router::new()
-        .route("/", get(landing::get))
+        .route("/", get(page::get))
+        .route("/page/{name}", get(page::file))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(health::live))
         .route("/livez", get(health::live))
@@ -136,11 +159,14 @@ fn router(state: AdminState, guard: Arc<Guard>) -> Router {
         .route("/api/v1/endpoints", get(endpoints::get))
         .route("/api/v1/endpoints/{id}/retry", post(retry::post))
         .route("/api/v1/endpoints/{id}/trust", post(trust::post))
+        .route("/api/v1/events", get(events::get))
         .route("/api/v1/sinks", get(sinks::get))
+        .route("/api/v1/tail", get(tail::get))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
+        .layer(middleware::from_fn_with_state(cors, cors::pass))
         .layer(middleware::from_fn_with_state(guard, guard::pass))
         .with_state(state)
 }

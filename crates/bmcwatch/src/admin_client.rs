@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
 use model::Secret;
-use reqwest::{RequestBuilder, StatusCode, Url, redirect::Policy};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect::Policy};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -31,6 +31,9 @@ use crate::{
 
 /// The daemon answers from memory; more means that it is not there.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// What is followed has no end; a new connection once a day costs nothing.
+const FOLLOW_MAX: Duration = Duration::from_hours(24);
 
 /// How to log in to the daemon's admin listener, where it asks for that.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -97,7 +100,22 @@ impl AdminClient {
         self.answer(self.http.post(url)).await
     }
 
-    async fn answer(&self, mut request: RequestBuilder) -> anyhow::Result<Bytes> {
+    /// What the daemon sends as it comes, after the event with this id.
+    pub async fn follow(&self, path: &str, last: Option<&str>) -> anyhow::Result<Response> {
+        let mut request = self.http.get(format!("{}{path}", self.base)).timeout(FOLLOW_MAX);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        self.ask(request).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Bytes> {
+        let answer = self.ask(request).await?;
+        answer.bytes().await.with_context(|| format!("read the answer of the daemon at {}", self.base))
+    }
+
+    /// An answer that is a success, its body yet to be read.
+    async fn ask(&self, mut request: RequestBuilder) -> anyhow::Result<Response> {
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password.expose()));
         }
@@ -105,11 +123,11 @@ impl AdminClient {
         let answer =
             request.send().await.with_context(|| format!("ask the daemon at {base}; is it running?"))?;
         let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
         let body =
             answer.bytes().await.with_context(|| format!("read the answer of the daemon at {base}"))?;
-        if status.is_success() {
-            return Ok(body);
-        }
         let why =
             serde_json::from_slice(&body).map_or(String::new(), |Problem { error }| format!(": {error}"));
         let way_out = match (status, &self.login) {
@@ -119,6 +137,18 @@ impl AdminClient {
         };
         bail!("the daemon at {base} answered {status}{why}{way_out}")
     }
+}
+
+/// A path with parameters, escaped as they must be.
+pub(crate) fn path_with<'a>(
+    path: &str,
+    parameters: impl IntoIterator<Item = &'a (&'static str, String)>,
+) -> anyhow::Result<String> {
+    // Only a whole URL can be built; its beginning is of no matter.
+    let mut url = Url::parse("http://localhost")?;
+    url.set_path(path);
+    url.query_pairs_mut().extend_pairs(parameters);
+    Ok(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
 }
 
 fn password(path: &Path) -> anyhow::Result<Secret> {

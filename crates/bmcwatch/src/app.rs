@@ -106,7 +106,7 @@ impl App {
         let Parts { network, clock, seed, journal: location, load, levels } = parts;
         let metrics = Metrics::new(&config.metrics.prefix)?;
         let (journal, writer) = open_journal(&config, location, &clock).await?;
-        let admin = Admin::bind(&config.admin, metrics.refusals()).await?;
+        let admin = Admin::bind(&config.admin, &metrics).await?;
 
         let desired = Arc::new(config.desired());
         let (wish, wishes) = watch::channel(collect::Reload { desired, revision: 0 });
@@ -133,6 +133,7 @@ impl App {
             reload,
             retries: discovery.retries(),
             journal: journal.clone(),
+            clock: clock.clone(),
         };
         metrics.config_loaded(hash(&config), clock.now());
         Ok(Self {

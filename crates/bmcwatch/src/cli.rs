@@ -1,10 +1,10 @@
 //! The command line: what can be asked of the program, and the commands that need no daemon.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage, 78 a config that cannot be used. What `run`, `demo`, `simulate` and
-//! `endpoints` do stands elsewhere.
+//! Exit codes: 0 done, 1 failed, 2 usage, 78 a config that cannot be used. What the other commands do stands elsewhere.
 
 mod check;
 mod probe;
+mod reading;
 
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -17,6 +17,7 @@ use crate::{
 };
 pub use check::{check_config, config_show, explain};
 pub use probe::Probe;
+pub use reading::{Chosen, Events, JournalCommand, SinkList, Sinks, SinksCommand, Tail};
 
 /// Exit code of a command that failed.
 pub const EXIT_FAILURE: u8 = 1;
@@ -36,6 +37,8 @@ Examples:
   bmcwatch check-config bmcwatch.toml     every problem of a config file, each with its place
   bmcwatch --config bmcwatch.toml         watch the BMCs that it names
   bmcwatch endpoints                      what the running daemon says of each BMC
+  bmcwatch events --since 2h              what the BMCs logged in the last two hours
+  bmcwatch tail --severity warning        what they log from now on
   bmcwatch probe https://10.0.17.12       what a BMC can do, and the pin of its key
 
 Exit codes:
@@ -102,6 +105,42 @@ Examples:
   bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml
   bmcwatch endpoints --username ada --password-file ~/.bmcwatch-password")]
     Endpoints(Endpoints),
+    /// Records of the running daemon's journal, oldest first
+    #[command(after_help = "\
+Examples:
+  bmcwatch events                                   the newest 100
+  bmcwatch events --since 2h --severity warning     what needs attention since two hours ago
+  bmcwatch events --endpoint 'r17-*' --kind gap,cleared --limit 20
+  bmcwatch events --since 24h --json | jq -r .message_id | sort | uniq -c")]
+    Events(Events),
+    /// Follow the records of the running daemon as they come
+    ///
+    /// Until Ctrl-C. A connection that breaks is made again and goes on where it was: nothing is missed, nothing comes
+    /// twice.
+    #[command(after_help = "\
+Examples:
+  bmcwatch tail
+  bmcwatch tail --severity critical --endpoint 'r17-*'
+  bmcwatch tail --since 10m --json")]
+    Tail(Tail),
+    /// What the running daemon's sinks are doing
+    #[command(after_help = "\
+Examples:
+  bmcwatch sinks
+  bmcwatch sinks --json")]
+    Sinks(Sinks),
+    /// Look at the journal's file and copy it, whether the daemon runs or not
+    ///
+    /// The config file says where it is. Nothing is ever written into it.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bmcwatch journal stat
+  bmcwatch journal verify
+  bmcwatch journal backup /var/backups/bmcwatch-journal.db"
+    )]
+    Journal(JournalCommand),
     /// What one BMC can do, without a daemon
     Probe(Probe),
 }

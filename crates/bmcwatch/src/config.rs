@@ -45,7 +45,8 @@ pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
 
-pub(crate) use nearest::no_such_endpoint;
+pub(crate) use matching::Pattern;
+pub(crate) use nearest::{no_such_endpoint, suggest};
 pub(crate) use problem::Refusal;
 
 use reader::{Reader, Table};

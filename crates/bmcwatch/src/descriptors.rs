@@ -8,8 +8,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// One stream and one request.
 const PER_ENDPOINT: u64 = 2;
 
-/// The journal, sinks, the admin listener and its clients, standard streams, the runtime.
-const OURS: u64 = 128;
+/// The journal, sinks, the admin listener and its clients (64, and 256 that follow the records), standard streams, the
+/// runtime.
+const OURS: u64 = 384;
 
 /// Raises the soft limit to the hard one, and warns where that is too low for so many endpoints.
 pub(crate) fn raise(endpoints: usize) {

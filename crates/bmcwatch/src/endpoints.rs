@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::admin_client::AdminClient;
+use crate::{
+    admin_client::{AdminClient, path_with},
+    terminal::clean,
+};
 
 /// Rows asked for at a time.
 const PAGE_ROWS: usize = 1000;
@@ -34,12 +37,9 @@ pub async fn show(daemon: AdminClient) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{:<24} {:<12} {:<9} {:<24} WHY", "ENDPOINT", "STATE", "MODE", "SINCE")?;
     loop {
-        let mut path = format!("/api/v1/endpoints?limit={PAGE_ROWS}");
-        if let Some(after) = &after {
-            path.push_str("&after=");
-            path.push_str(after);
-        }
-        let answer = daemon.get(&path).await?;
+        let limit = ("limit", PAGE_ROWS.to_string());
+        let after_id = after.map(|after| ("after", after));
+        let answer = daemon.get(&path_with("/api/v1/endpoints", after_id.iter().chain([&limit]))?).await?;
         let page: Page = serde_json::from_slice(&answer).context("read the daemon's answer")?;
         for row in &page.endpoints {
             print(&mut out, row)?;
@@ -88,5 +88,7 @@ fn print(out: &mut impl Write, row: &Row) -> io::Result<()> {
     if let Some(at) = &row.next_try_at {
         why = format!("{why} (next try {at})");
     }
-    writeln!(out, "{:<24} {:<12} {:<9} {:<24} {}", row.id, row.state, row.mode, row.since, why.trim())
+    // The reason may quote what a BMC said.
+    let why = clean(why.trim());
+    writeln!(out, "{:<24} {:<12} {:<9} {:<24} {why}", row.id, row.state, row.mode, row.since)
 }

@@ -10,13 +10,19 @@ pub mod config;
 pub mod demo;
 mod descriptors;
 pub mod endpoints;
+mod events;
+mod journal_file;
 pub mod logging;
 pub mod metrics;
+mod printer;
 mod probe;
 pub mod run;
 pub mod signals;
 pub mod simulate;
+mod sinks;
 pub mod systemd;
+mod tail;
+mod terminal;
 
 use std::{
     future::Future,
@@ -29,8 +35,10 @@ use std::{
 use clap::Parser;
 
 use admin_client::AdminClient;
-use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand};
+use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand, SinksCommand};
 use config::{Config, EXIT_CONFIG, Environment};
+use model::Clock;
+use printer::Form;
 
 /// Threads of the runtime: 10,000 endpoints take less than one core, and each thread more costs memory (a heap of its own)
 /// and wake-ups between them.
@@ -59,18 +67,14 @@ pub fn run_main() -> ExitCode {
         Command::Run => with_config(&config, &Environment::of_process(), |config, path, warnings| {
             run::run(path, config, warnings)
         }),
-        // Whoever asks the daemon need not be able to read its secrets.
-        Command::Endpoints(cli::Endpoints { access, command }) => {
-            with_config(&config, &Environment::of_process().without_secrets(), async |config, _, _| {
-                match command {
-                    None => endpoints::show(AdminClient::new(&config.admin, &access)?).await,
-                    Some(EndpointsCommand::Retry { id, access }) => {
-                        endpoints::retry(AdminClient::new(&config.admin, &access)?, &id).await
-                    }
-                    Some(EndpointsCommand::Trust { id, access }) => {
-                        endpoints::trust(AdminClient::new(&config.admin, &access)?, &id).await
-                    }
-                }
+        command @ (Command::Endpoints(_)
+        | Command::Events(_)
+        | Command::Tail(_)
+        | Command::Sinks(_)
+        | Command::Journal(_)) => {
+            // Whoever asks the daemon need not be able to read its secrets.
+            with_config(&config, &Environment::of_process().without_secrets(), |config, _, _| {
+                ask(config, command)
             })
         }
         Command::Probe(asked) => probe::run_main(&asked, &config),
@@ -83,6 +87,36 @@ pub fn run_main() -> ExitCode {
             drop(writeln!(io::stderr(), "bmcwatch: {}", logging::Chain(error.as_ref())));
             EXIT_FAILURE.into()
         }
+    }
+}
+
+/// Asks the running daemon, or looks at its journal.
+async fn ask(config: Config, command: Command) -> anyhow::Result<()> {
+    let daemon = |access| AdminClient::new(&config.admin, &access);
+    let done = match command {
+        Command::Endpoints(cli::Endpoints { access, command }) => match command {
+            None => endpoints::show(daemon(access)?).await,
+            Some(EndpointsCommand::Retry { id, access }) => endpoints::retry(daemon(access)?, &id).await,
+            Some(EndpointsCommand::Trust { id, access }) => endpoints::trust(daemon(access)?, &id).await,
+        },
+        Command::Events(asked) => events::show(daemon(asked.access.clone())?, asked).await,
+        Command::Tail(asked) => tail::follow(daemon(asked.access.clone())?, asked, Clock::system()).await,
+        Command::Sinks(cli::Sinks { list, command }) => {
+            let list = command.map_or(list, |SinksCommand::List(list)| list);
+            sinks::show(daemon(list.access)?, Form::asked(list.json)).await
+        }
+        Command::Journal(command) => journal_file::run(&config.journal.directory, command),
+        other => unreachable!("{other:?} asks nobody"),
+    };
+    match done {
+        Err(error)
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }
 

@@ -23,7 +23,7 @@ use text::{Text, Type};
 use tokio::sync::Semaphore;
 
 pub use self::{
-    admin::{Refusals, Refused},
+    admin::{Refusals, Refused, TailEnding, Tails},
     journal::Writable,
 };
 
@@ -56,6 +56,7 @@ pub struct Metrics {
     reload_time: Gauge,
     config_hash: IntGauge,
     refusals: Refusals,
+    tails: Tails,
 }
 
 impl Metrics {
@@ -83,6 +84,7 @@ impl Metrics {
         families.register(Box::new(reload_time.clone()))?;
         families.register(Box::new(config_hash.clone()))?;
         let refusals = Refusals::register(&families)?;
+        let tails = Tails::register(&families)?;
         Ok(Self {
             prefix: prefix.to_owned(),
             families,
@@ -91,6 +93,7 @@ impl Metrics {
             reload_time,
             config_hash,
             refusals,
+            tails,
         })
     }
 
@@ -102,6 +105,11 @@ impl Metrics {
     /// Where the admin listener counts what it refuses.
     pub fn refusals(&self) -> Refusals {
         self.refusals.clone()
+    }
+
+    /// Where the admin listener counts who follows the records.
+    pub fn tails(&self) -> Tails {
+        self.tails.clone()
     }
 
     /// A configuration has been put into effect.

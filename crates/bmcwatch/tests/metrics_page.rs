@@ -206,10 +206,12 @@ fn every_family_of_the_page_is_documented_and_the_reverse() {
 
 /// A family with labels is not on a page before its first event, so the registry is asked whether it knows the name.
 #[test]
-fn every_documented_family_about_collecting_is_registered_and_the_reverse() {
+fn every_documented_family_about_collecting_and_requests_is_registered_and_the_reverse() {
     let metrics = Metrics::new("bmcwatch").unwrap();
     collect::Metrics::register(metrics.registry()).unwrap();
-    let documented = documented("Collecting");
+    redfish::Metrics::register(metrics.registry()).unwrap();
+    let mut documented = documented("Collecting");
+    documented.extend(self::documented("Requests to BMCs"));
     for name in &documented {
         let twin = prometheus::IntGauge::new(name.as_str(), "Same name.").unwrap();
         let refused = metrics.registry().register(Box::new(twin)).is_err();
@@ -219,5 +221,32 @@ fn every_documented_family_about_collecting_is_registered_and_the_reverse() {
     for family in metrics.registry().gather() {
         let name = family.name().strip_prefix("bmcwatch_").unwrap();
         assert!(documented.contains(name) || program.contains(name), "{name} is not documented");
+    }
+}
+
+/// The registry does not tell the names of families without a sample; the files in which they stand do: a name, and
+/// behind it a sentence of help.
+#[test]
+fn every_family_that_is_written_in_the_code_is_documented() {
+    let text = fs::read_to_string(project("docs/METRICS.md")).unwrap();
+    for file in [
+        "collect/src/metrics.rs",
+        "redfish/src/metrics.rs",
+        "bmcwatch/src/metrics.rs",
+        "bmcwatch/src/metrics/admin.rs",
+    ] {
+        let code = fs::read_to_string(project("crates").join(file)).unwrap();
+        let pieces: Vec<&str> = code.split('"').collect();
+        let mut found = 0;
+        for window in pieces.windows(3).skip(1).step_by(2) {
+            let [name, between, help] = window else { unreachable!("windows of three") };
+            let is_name = name.contains('_')
+                && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+            if is_name && between.trim() == "," && help.ends_with('.') {
+                assert!(text.contains(&format!("| `{name}` |")), "{name} of {file} is not documented");
+                found += 1;
+            }
+        }
+        assert!(found > 2, "{file}: {found}");
     }
 }

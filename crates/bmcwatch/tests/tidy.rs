@@ -171,7 +171,7 @@ fn manifest(name: &str) -> toml::Table {
 
 /// Every text that we wrote: code, documents, configuration, manifests, scripts.
 fn our_texts() -> Vec<PathBuf> {
-    let kinds = ["rs", "md", "toml", "yaml", "service", "json", "sh"];
+    let kinds = ["rs", "md", "toml", "yaml", "yml", "service", "json", "sh", "js", "css", "html"];
     let below = ["crates", "docs", "deploy", "example", "fuzz/src", "fuzz/fuzz_targets"]
         .map(|name| files(&root().join(name), &kinds));
     let top = list(&root()).into_iter().filter(|path| {

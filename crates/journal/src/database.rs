@@ -106,6 +106,19 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Opens a database that may be in another process's hands: nothing of it is ever written, and nothing is made.
+pub(crate) fn open_visitor(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |source| refused(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    if known_format(&connection, path)? == Format::Empty {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    prepare_once(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
 /// Opens an empty database in memory.
 pub(crate) fn open_memory() -> Result<Connection, OpenError> {
     let failed = |source| refused(Path::new(":memory:"), source);

@@ -91,3 +91,35 @@ pub enum ReadError {
     #[error("read the journal: it is closed")]
     Closed,
 }
+
+/// A copy of the journal could not be made. What was written of it is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackUpError {
+    /// The file cannot be made, or there is one already.
+    #[error("make {}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("copy the journal to {}", path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The copy is not known to be on disk.
+    #[error("sync {}", path.display())]
+    Sync {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -16,7 +16,7 @@ use crate::{
     commit::Work,
     database,
     desk::{Desk, Thread, blocking},
-    read,
+    read, search,
     stat::{self, Counters},
     totals::Totals,
     verify,
@@ -52,6 +52,8 @@ pub struct Journal {
 pub(crate) struct Shared {
     /// The connection for reads; in memory it is the writer's too.
     pub(crate) reader: Desk,
+    /// The connection for what people ask: collectors and sinks do not wait for a search. In memory the same one.
+    pub(crate) searcher: Desk,
     /// The database file; `None` in memory.
     pub(crate) path: Option<PathBuf>,
     pub(crate) head: watch::Sender<Position>,
@@ -66,8 +68,8 @@ struct Opened {
     /// The lock file, for a directory: it is held as long as anyone may write.
     lock: Option<std::fs::File>,
     write: Connection,
-    /// A second connection, for a directory.
-    read: Option<Connection>,
+    /// A second and a third connection, for a directory.
+    readers: Option<(Connection, Connection)>,
     totals: Totals,
     path: Option<PathBuf>,
 }
@@ -87,8 +89,13 @@ impl Journal {
         };
         let thread = if opened.path.is_some() { Thread::Blocking } else { Thread::Runtime };
         let write = Desk::new(opened.write, thread);
+        let (reader, searcher) = match opened.readers {
+            Some((reader, searcher)) => (Desk::new(reader, thread), Desk::new(searcher, thread)),
+            None => (write.clone(), write.clone()),
+        };
         let shared = Arc::new(Shared {
-            reader: opened.read.map_or_else(|| write.clone(), |connection| Desk::new(connection, thread)),
+            reader,
+            searcher,
             path: opened.path,
             head: watch::Sender::new(opened.totals.head),
             writable: watch::Sender::new(true),
@@ -120,6 +127,22 @@ impl Journal {
     /// Stored records after a position, oldest first, in a short transaction of their own.
     pub async fn read_after(&self, after: Position, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
         self.read(move |connection| read::records_after(connection, after, limit)).await
+    }
+
+    /// The same for whoever searches: on a connection of its own, so that collectors and sinks do not wait meanwhile.
+    pub async fn search_after(&self, after: Position, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
+        self.search(move |connection| read::records_after(connection, after, limit)).await
+    }
+
+    /// Stored records before a position, newest first.
+    pub async fn search_before(&self, before: Position, limit: ReadLimit) -> Result<Vec<Stored>, ReadError> {
+        self.search(move |connection| search::records_before(connection, before, limit)).await
+    }
+
+    /// The position after which everything was appended at this time (milliseconds since 1970) or later. A few steps,
+    /// however many records there are.
+    pub async fn before_time(&self, at_ms: i64) -> Result<Position, ReadError> {
+        self.search(move |connection| search::before_time(connection, at_ms)).await
     }
 
     /// The newest durable position, as it moves.
@@ -195,18 +218,25 @@ impl Journal {
     ) -> Result<T, ReadError> {
         Ok(self.shared.reader.with(work).await.ok_or(ReadError::Closed)??)
     }
+
+    async fn search<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        Ok(self.shared.searcher.with(work).await.ok_or(ReadError::Closed)??)
+    }
 }
 
 fn open_memory() -> Result<Opened, OpenError> {
     let write = database::open_memory()?;
-    Ok(Opened { lock: None, write, read: None, totals: Totals::default(), path: None })
+    Ok(Opened { lock: None, write, readers: None, totals: Totals::default(), path: None })
 }
 
 fn open_directory(directory: &Path) -> Result<Opened, OpenError> {
     let lock = database::lock(directory)?;
     let path = database::file(directory);
     let write = database::open(&path)?;
-    let read = database::open_reader(&path)?;
+    let readers = (database::open_reader(&path)?, database::open_reader(&path)?);
     let totals = Totals::load(&write).map_err(|source| database::refused(&path, source))?;
-    Ok(Opened { lock: Some(lock), write, read: Some(read), totals, path: Some(path) })
+    Ok(Opened { lock: Some(lock), write, readers: Some(readers), totals, path: Some(path) })
 }

@@ -3,7 +3,7 @@
 //! Every read is a short transaction: a snapshot that is held keeps the write-ahead log from being reused, and the
 //! file stays as large as it has become.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Rows};
 
 use crate::{Key, Position};
 
@@ -33,7 +33,11 @@ pub(crate) fn records_after(
 ) -> rusqlite::Result<Vec<Stored>> {
     let mut query = connection
         .prepare_cached("SELECT position, bytes FROM record WHERE position > ?1 ORDER BY position")?;
-    let mut rows = query.query([after.min(Position::MAX / 2).cast_signed()])?;
+    take(query.query([after.min(Position::MAX / 2).cast_signed()])?, limit)
+}
+
+/// The first of these rows (position, bytes) that fit the limit.
+pub(crate) fn take(mut rows: Rows<'_>, limit: ReadLimit) -> rusqlite::Result<Vec<Stored>> {
     let mut found = Vec::new();
     let mut bytes = 0;
     while found.is_empty() || found.len() < limit.records {

@@ -292,11 +292,13 @@ impl Writer {
                 let mut write = database::open(&path)?;
                 let probed = database::probe(&mut write);
                 probed.map_err(|source| database::refused(&path, source))?;
-                Ok::<_, crate::OpenError>((write, database::open_reader(&path)?))
+                let readers = (database::open_reader(&path)?, database::open_reader(&path)?);
+                Ok::<_, crate::OpenError>((write, readers))
             });
-            let (write, read) = opened.await.ok_or(AppendError::Closed)??;
+            let (write, (reader, searcher)) = opened.await.ok_or(AppendError::Closed)??;
             self.desk.replace(write);
-            self.shared.reader.replace(read);
+            self.shared.reader.replace(reader);
+            self.shared.searcher.replace(searcher);
         } else {
             self.desk.with(database::probe).await.ok_or(AppendError::Closed)??;
         }
@@ -306,6 +308,7 @@ impl Writer {
     async fn finish(self) {
         if self.shared.path.is_some() {
             self.shared.reader.close();
+            self.shared.searcher.close();
             let tidy = |connection: &mut Connection| {
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             };
@@ -320,6 +323,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.reader.close();
+        self.shared.searcher.close();
         self.desk.close();
     }
 }

@@ -3,7 +3,7 @@
 //! The journal stores the body; a sink that writes JSON lines puts the head before it and copies the rest, so that
 //! storing and delivering cost one serialisation. Not here: files, rotation, other formats (crate `sink`).
 
-use std::{io::Write, sync::Arc};
+use std::{borrow::Cow, io::Write, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
@@ -141,6 +141,50 @@ pub fn read_line(line: &[u8]) -> Result<(u64, Record), DecodeError> {
     Ok((line.position, record))
 }
 
+/// What a search asks about of a stored record, read without the rest of it: that costs a fraction of decoding it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Facets<'a> {
+    /// What it is about.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it came from.
+    #[serde(borrow)]
+    pub endpoint: FacetEndpoint<'a>,
+    /// When bmcwatch had it.
+    pub observed_at: DateTime<Utc>,
+    /// Redfish `MessageId`.
+    #[serde(borrow)]
+    pub message_id: Option<Cow<'a, str>>,
+}
+
+/// Of the endpoint only its id.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FacetEndpoint<'a> {
+    /// The stable id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+}
+
+impl Facets<'_> {
+    /// The same, independent of the stored bytes.
+    pub fn into_owned(self) -> Facets<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Facets {
+            kind: self.kind,
+            severity: self.severity,
+            endpoint: FacetEndpoint { id: owned(self.endpoint.id) },
+            observed_at: self.observed_at,
+            message_id: self.message_id.map(owned),
+        }
+    }
+}
+
+/// Reads the facets of a stored record.
+pub fn facets(stored: &[u8]) -> Result<Facets<'_>, DecodeError> {
+    Ok(serde_json::from_slice(stored)?)
+}
+
 /// Reads a stored record (what [`encode`] made).
 pub fn decode(position: u64, stored: &[u8]) -> Result<Record, DecodeError> {
     let mut line = Vec::with_capacity(stored.len() + 40);
@@ -202,5 +246,18 @@ mod tests {
         assert_eq!(back.facts.message, record().facts.message);
         assert_eq!(back.observed_at, record().observed_at);
         assert_eq!(back.endpoint, record().endpoint);
+    }
+
+    #[test]
+    fn the_facets_are_those_of_the_whole_record() {
+        let mut record = record();
+        record.facts.message_id = Some("a \"quoted\" id".to_owned());
+        let stored = encode(&record);
+        let facets = facets(&stored).unwrap().into_owned();
+        assert_eq!(facets.kind, record.kind);
+        assert_eq!(facets.severity, record.facts.severity);
+        assert_eq!(facets.endpoint.id, record.endpoint.id.as_str());
+        assert_eq!(facets.observed_at, record.observed_at);
+        assert_eq!(facets.message_id.as_deref(), record.facts.message_id.as_deref());
     }
 }

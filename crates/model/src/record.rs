@@ -28,6 +28,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, for those who choose.
+    pub const ALL: [Self; 5] = [Self::Entry, Self::Event, Self::Gap, Self::Cleared, Self::Changed];
+
     /// The word used in records and tables.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use super::{
     browser::{Hosts, is_cross_site},
+    cors::Cors,
     login::{Login, Logins},
     problem::Problem,
     window::{Limit, Windows},
@@ -68,6 +69,8 @@ pub(super) struct Guard {
     /// `None` where a browser cannot be led to us by a name: TLS checks it, or a password is needed that only pages of
     /// our own get from the browser.
     hosts: Option<Hosts>,
+    /// Whose browser asks beforehand gets an answer without a login: it sends none.
+    cors: Arc<Cors>,
     needs_certificate: bool,
     logins: Option<Logins>,
     /// All are held for one look, never across a wait.
@@ -79,12 +82,13 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(config: &AdminConfig, refusals: Refusals) -> Self {
+    pub(super) fn new(config: &AdminConfig, cors: Arc<Cors>, refusals: Refusals) -> Self {
         let users = &config.basic_auth_users;
         let logins = (!users.is_empty()).then(|| Logins::new(users.clone()));
         let by_name = config.tls.is_none() && logins.is_none();
         Self {
             hosts: by_name.then(|| Hosts::new(&config.allowed_hosts)),
+            cors,
             needs_certificate: config.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some()),
             logins,
             requests: Mutex::new(Windows::new(REQUESTS)),
@@ -104,6 +108,9 @@ impl Guard {
         take(&self.requests, peer.address.ip()).map_err(Refusal::Rate)?;
         if self.hosts.as_ref().is_some_and(|hosts| !hosts.include(&head.headers)) {
             return Err(Refusal::Host);
+        }
+        if self.cors.is_granted_preflight(head) {
+            return Ok(());
         }
         let changes = !matches!(head.method, Method::GET | Method::HEAD);
         if changes && is_cross_site(&head.headers) {
@@ -250,7 +257,8 @@ mod tests {
         method: &str,
         certified: bool,
     ) -> Result<(), Refusal> {
-        let guard = Guard::new(config, Metrics::new("test").unwrap().refusals());
+        let cors = Arc::new(Cors::new(&config.cors_origins));
+        let guard = Guard::new(config, cors, Metrics::new("test").unwrap().refusals());
         let peer = Peer { address: SocketAddr::new(address.parse().unwrap(), 40_000), certified };
         let (head, ()) = Request::builder().method(method).uri("/-/reload").body(()).unwrap().into_parts();
         guard.admit(peer, &head).await

@@ -17,6 +17,12 @@ pub(super) struct Problem {
     error: String,
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
 #[derive(Serialize)]
 struct Body {
     error: String,

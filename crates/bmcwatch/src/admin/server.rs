@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     task::{Id, JoinError, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
@@ -23,10 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::{guard::Peer, window::Client};
+use super::{guard::Peer, life::Life, window::Client};
 use crate::metrics::{Refusals, Refused};
 
-/// Scrapers, probes, a few operators. More wait in the kernel's backlog, so they cannot eat our file descriptors.
+/// Scrapers, probes, a few operators; who follows the records has a seat there (`tail`). More wait in the kernel's backlog, so they cannot eat our file descriptors.
 const CONNECTIONS_MAX: usize = 64;
 /// Of one client. A proxy or the machine itself needs many; the others must find a place even if it is ill-disposed.
 const CONNECTIONS_OF_CLIENT_MAX: usize = CONNECTIONS_MAX / 2;
@@ -61,10 +61,11 @@ pub(super) async fn serve(listener: TcpListener, serving: Serving) {
     let stop = serving.stop.clone();
     let mut places = Places::default();
     loop {
-        let full = places.connections.len() >= CONNECTIONS_MAX;
+        let full = places.taken(|_| true) >= CONNECTIONS_MAX;
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            () = places.freed.notified(), if full => {}
             Some(ended) = places.connections.join_next_with_id() => places.note_end(ended),
             accepted = listener.accept(), if !full => match accepted {
                 Ok((stream, address)) => places.take(stream, address, &serving),
@@ -89,19 +90,27 @@ pub(super) async fn serve(listener: TcpListener, serving: Serving) {
 #[derive(Default)]
 struct Places {
     connections: JoinSet<()>,
-    clients: BTreeMap<Id, Client>,
+    clients: BTreeMap<Id, (Client, Life)>,
+    /// Told when a connection becomes long and leaves its place to another.
+    freed: Arc<Notify>,
 }
 
 impl Places {
     fn take(&mut self, stream: TcpStream, address: SocketAddr, serving: &Serving) {
         let client = Client::from(address.ip());
-        if self.clients.values().filter(|other| **other == client).count() >= CONNECTIONS_OF_CLIENT_MAX {
+        if self.taken(|other| other == client) >= CONNECTIONS_OF_CLIENT_MAX {
             serving.refusals.count(Refused::Connections);
             debug!(client = %address, "an admin connection is refused: this client has too many");
             return;
         }
-        let task = self.connections.spawn(connection(stream, address, serving.clone()));
-        self.clients.insert(task.id(), client);
+        let life = Life::new(Arc::clone(&self.freed));
+        let task = self.connections.spawn(connection(stream, address, serving.clone(), life.clone()));
+        self.clients.insert(task.id(), (client, life));
+    }
+
+    /// Places that such clients take.
+    fn taken(&self, such: impl Fn(Client) -> bool) -> usize {
+        self.clients.values().filter(|(client, life)| such(*client) && !life.is_long()).count()
     }
 
     /// A handler that panics takes only its own connection with it.
@@ -117,16 +126,16 @@ impl Places {
     }
 }
 
-async fn connection(stream: TcpStream, address: SocketAddr, serving: Serving) {
+async fn connection(stream: TcpStream, address: SocketAddr, serving: Serving, life: Life) {
     let peer = Peer { address, certified: false };
-    let Some(tls) = &serving.tls else { return http(stream, peer, serving).await };
+    let Some(tls) = &serving.tls else { return http(stream, peer, serving, life).await };
     let acceptor = TlsAcceptor::from(Arc::clone(&tls.borrow()));
     let shaken = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream));
     let why = match serving.stop.run_until_cancelled(shaken).await {
         None => return,
         Some(Ok(Ok(stream))) => {
             let certified = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
-            return http(stream, Peer { certified, ..peer }, serving).await;
+            return http(stream, Peer { certified, ..peer }, serving, life).await;
         }
         Some(Ok(Err(error))) => error.to_string(),
         Some(Err(_)) => "it took too long".to_owned(),
@@ -135,9 +144,11 @@ async fn connection(stream: TcpStream, address: SocketAddr, serving: Serving) {
     debug!(client = %address, error = why, "a TLS handshake at the admin listener failed");
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, serving: Serving) {
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, serving: Serving, life: Life) {
+    let known = life.clone();
     let service = serving.router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(known.clone());
         request
     });
     let service = TowerToHyperService::new(service);
@@ -148,7 +159,7 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, serving: 
     let mut ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = serving.stop.cancelled() => None,
-        () = tokio::time::sleep(CONNECTION_LIFE_MAX) => None,
+        () = life.over(CONNECTION_LIFE_MAX) => None,
     };
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();

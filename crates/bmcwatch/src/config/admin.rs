@@ -34,6 +34,8 @@ pub struct AdminConfig {
     pub allow_insecure: bool,
     /// Names that URLs may call it by, in small letters; IP addresses and `localhost` are always right.
     pub allowed_hosts: Vec<String>,
+    /// Origins whose web pages may read `/api/v1/`, in small letters; `*` stands for all.
+    pub cors_origins: Vec<String>,
     /// Users and the bcrypt hashes of their passwords; none means that there is no login.
     pub basic_auth_users: BTreeMap<String, Secret>,
     /// `[admin.tls]`; without it the listener speaks HTTP.
@@ -46,6 +48,7 @@ impl Default for AdminConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 9632)),
             allow_insecure: false,
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
             basic_auth_users: BTreeMap::new(),
             tls: None,
         }
@@ -71,6 +74,7 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> AdminConfig {
         listen: table.read(reader, "listen", listen).unwrap_or(default.listen),
         allow_insecure: table.flag(reader, "allow_insecure").unwrap_or(default.allow_insecure),
         allowed_hosts: hosts.into_iter().filter_map(|text| host(reader, &table, &text)).collect(),
+        cors_origins: table.list(reader, "cors_origins", origin).unwrap_or_default(),
         basic_auth_users: users(reader, &table),
         tls: tls(reader, &table),
     };
@@ -132,6 +136,19 @@ fn host(reader: &mut Reader<'_>, table: &Table<'_>, text: &str) -> Option<String
         table.problem(reader, "allowed_hosts", refusal.hint(hint));
     }
     is_name.then(|| text.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn origin(text: &str) -> Result<String, Refusal> {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_origin = authority.is_some_and(|authority| {
+        !authority.is_empty() && authority.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:[]".contains(c))
+    });
+    if text == "*" || is_origin {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Refusal::new(format!("{text:?} is not an origin")).hint(
+        "write scheme, name and port as a browser sends them, such as \"https://grafana.example\", or \"*\"",
+    ))
 }
 
 fn users(reader: &mut Reader<'_>, table: &Table<'_>) -> BTreeMap<String, Secret> {

@@ -400,6 +400,12 @@ pub(crate) static ADMIN: Section = Section {
             "Names by which the listener may be called in URLs, beside IP addresses and `localhost`, while it has neither TLS nor a login: so a web page cannot lead an operator's browser here by a name of its own.",
         ),
         key(
+            "cors_origins",
+            "an array of strings",
+            "none",
+            "Web pages of these origins, such as `\"https://grafana.example\"`, may read `/api/v1/`, with the login that the browser has for it; `\"*\"` lets every page read, without one. Nothing can be changed from there.",
+        ),
+        key(
             "allow_insecure",
             "true or false",
             "",

@@ -25,7 +25,7 @@ pub struct Match {
     pub labels: BTreeMap<String, String>,
 }
 
-/// An endpoint id in which `*` stands for any characters.
+/// An id in which `*` stands for any characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -97,6 +97,17 @@ fn best_of<T, F: Ord + Default>(list: &[T], fit: impl Fn(&T) -> Option<F>) -> Op
 }
 
 impl Pattern {
+    /// `None` for what no id can be: nothing, or a text with blanks or control characters.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// Whether the id is one of those.
+    pub(crate) fn matches(&self, id: &str) -> bool {
+        self.fit(id).is_some()
+    }
+
     fn fit(&self, id: &str) -> Option<(usize, bool)> {
         let mut parts = self.0.split('*');
         let rest = id.strip_prefix(parts.next().unwrap_or_default())?;
@@ -192,11 +203,10 @@ pub(super) fn read(reader: &mut Reader<'_>, credentials: &Table<'_>) -> Option<M
 }
 
 fn pattern(text: &str) -> Result<Pattern, Refusal> {
-    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Refusal::new(format!("{text:?} matches no endpoint id"))
-            .hint("write an id, or a part of it with *, such as \"r17-*\""));
-    }
-    Ok(Pattern(text.to_owned()))
+    Pattern::of(text).ok_or_else(|| {
+        Refusal::new(format!("{text:?} matches no endpoint id"))
+            .hint("write an id, or a part of it with *, such as \"r17-*\"")
+    })
 }
 
 fn range(text: &str) -> Result<Range, Refusal> {

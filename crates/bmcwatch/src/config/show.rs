@@ -173,6 +173,9 @@ fn show_admin(page: &mut Page, admin: &AdminConfig) {
     if !admin.allowed_hosts.is_empty() {
         page.texts("allowed_hosts", &admin.allowed_hosts);
     }
+    if !admin.cors_origins.is_empty() {
+        page.texts("cors_origins", &admin.cors_origins);
+    }
     if !admin.basic_auth_users.is_empty() {
         let hidden = |user: &String| format!("{} = {}", name(user), quoted(HIDDEN));
         let users: Vec<String> = admin.basic_auth_users.keys().map(hidden).collect();

@@ -70,7 +70,7 @@ impl View {
             let more = if names.len() > 4 { " ..." } else { "" };
             writeln!(out, "  {:>3} {habit}: {shown}{more}", names.len())?;
         }
-        writeln!(out, "metrics {0}/metrics   endpoints {0}/api/v1/endpoints   Ctrl-C ends it\n", self.url)
+        writeln!(out, "status page {0}/   metrics {0}/metrics   Ctrl-C ends it\n", self.url)
     }
 
     /// Shows until `stop`, then sums up.

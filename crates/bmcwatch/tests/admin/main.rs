@@ -5,5 +5,7 @@
 mod guard;
 mod pages;
 mod patience;
+mod records;
 mod story;
+mod tail;
 mod tls;

@@ -28,6 +28,7 @@ pub(crate) struct Story {
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) reloads: mpsc::Receiver<Reload>,
     pub(crate) retries: mpsc::Receiver<Retry>,
+    pub(crate) journal: Journal,
     pub(crate) tasks: JoinSet<()>,
     pub(crate) stop: CancellationToken,
     metrics: Arc<Metrics>,
@@ -37,10 +38,12 @@ impl Story {
     /// A listener with these rules, wherever its config says that it listens.
     pub(crate) async fn begin(config: AdminConfig) -> Self {
         let retention = Retention { max_age: Duration::from_hours(1), max_size: u64::MAX };
-        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
+        let now_ms =
+            || "2026-11-20T14:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
+        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(now_ms)).await.unwrap();
         let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
         let sink = SinkConfig::Stdout(StdoutConfig::default());
-        let (_, status) = Pump::new("stdout".to_owned(), sink, journal.clone(), clock, 7);
+        let (_, status) = Pump::new("stdout".to_owned(), sink, journal.clone(), clock.clone(), 7);
         let sinks: Arc<[SinkStatus]> = [status].into();
         let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
         let counts = || [("error", 0), ("warn", 1), ("info", 2), ("debug", 3), ("trace", 4)];
@@ -50,14 +53,16 @@ impl Story {
         let (reload, reloads) = ReloadHandle::channel();
         let (retry, retries) = RetryHandle::channel();
         let config = AdminConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
-        let admin = Admin::bind(&config, metrics.refusals()).await.unwrap();
+        let admin = Admin::bind(&config, &metrics).await.unwrap();
         let (address, stop) = (admin.address(), CancellationToken::new());
         let board = Board::default();
-        let state = AdminState { page, board, sinks, readiness: seen, reload, retries: retry, journal };
+        let journal_of_story = journal.clone();
+        let state =
+            AdminState { page, board, sinks, readiness: seen, reload, retries: retry, journal, clock };
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
         tasks.spawn(admin.serve(state, stop.clone()));
-        Self { address, readiness, reloads, retries, tasks, stop, metrics }
+        Self { address, readiness, reloads, retries, journal: journal_of_story, tasks, stop, metrics }
     }
 
     /// The status and the whole answer to a request without a body.
@@ -82,12 +87,36 @@ impl Story {
 
     /// How many requests were refused for this reason.
     pub(crate) fn refused(&self, reason: &str) -> u64 {
+        self.sample("bmcwatch_admin_requests_refused_total", reason)
+    }
+
+    /// A number about those who follow the records.
+    pub(crate) fn tails(&self, family: &str, reason: &str) -> u64 {
+        self.sample(&format!("bmcwatch_{family}"), reason)
+    }
+
+    /// Waits until that number is this one.
+    pub(crate) async fn until_tails(&self, family: &str, reason: &str, expected: u64) {
+        let reached = async {
+            while self.tails(family, reason) != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reached = timeout(PATIENCE, reached).await;
+        assert!(reached.is_ok(), "{family} {reason}: {}", self.tails(family, reason));
+    }
+
+    fn sample(&self, family: &str, label: &str) -> u64 {
         let families = self.metrics.registry().gather();
-        let family = families.iter().find(|family| family.name() == "bmcwatch_admin_requests_refused_total");
-        let mut samples = family.unwrap().get_metric().iter();
-        let sample = samples.find(|sample| sample.get_label().iter().any(|label| label.value() == reason));
+        let family = families.iter().find(|have| have.name() == family);
+        let sample =
+            family.unwrap().get_metric().iter().find(|sample| {
+                label.is_empty() || sample.get_label().iter().any(|pair| pair.value() == label)
+            });
+        let sample = sample.unwrap();
+        let value = sample.get_gauge().get_value() + sample.get_counter().get_value();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of a test")]
-        let count = sample.unwrap().get_counter().get_value() as u64;
+        let count = value as u64;
         count
     }
 }

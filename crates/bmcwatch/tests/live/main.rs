@@ -4,6 +4,7 @@
 //! told elsewhere; here is what only a process can show: kills, signals, exit codes, files, certificates, standard error.
 
 mod admin;
+mod browser;
 mod commands;
 mod daemon;
 mod faults;
@@ -16,8 +17,11 @@ mod ledger;
 mod lifecycle;
 mod notify;
 mod outside;
+mod page;
 mod probe;
 mod proxy;
+mod readers;
+mod reading;
 mod recordings;
 mod refuse;
 mod rotation;

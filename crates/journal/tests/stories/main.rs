@@ -6,6 +6,7 @@ mod duplicates;
 mod grouping;
 mod opening;
 mod retention;
+mod searching;
 
 use std::{
     path::Path,

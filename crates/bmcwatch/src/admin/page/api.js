@@ -1,0 +1,70 @@
+// Asking the daemon, and following its records.
+
+/** A URL of our own origin, without the login that may stand in the address bar. */
+function url(path) {
+  return new URL(path, location.origin);
+}
+
+/** The daemon's answer; an error says what it said. */
+export async function ask(path) {
+  const answer = await fetch(url(path), { headers: { accept: "application/json" }, cache: "no-store" });
+  if (answer.ok) return answer.json();
+  const problem = await answer.json().catch(() => ({}));
+  throw new Error(problem.error ?? `the daemon answers ${answer.status}`);
+}
+
+/** How the parameters of a question are written. */
+export function query(parameters) {
+  return new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined));
+}
+
+const HISTORY = 100;
+const AGAIN_MS = 5000;
+
+/**
+ * Follows all records, beginning with the newest that are there. `take` gets arrays of records, oldest first, at most
+ * once per frame; `tell` hears whether the connection stands.
+ */
+export class Live {
+  constructor(take, tell) {
+    this.take = take;
+    this.tell = tell;
+    this.last = null;
+    this.waiting = [];
+  }
+
+  async start() {
+    try {
+      if (this.last === null) {
+        const found = await ask(`/api/v1/events?before=end&limit=${HISTORY}`);
+        this.last = found.head;
+        this.take(found.events.reverse());
+      }
+      this.open();
+    } catch (error) {
+      this.again();
+    }
+  }
+
+  open() {
+    const source = new EventSource(url(`/api/v1/tail?after=${this.last}`));
+    source.onopen = () => this.tell(true);
+    source.onmessage = (event) => this.heard(event);
+    source.onerror = () => {
+      this.tell(false);
+      // A connection that broke the browser makes again by itself; one that was refused it does not.
+      if (source.readyState === EventSource.CLOSED) this.again();
+    };
+  }
+
+  again() {
+    this.tell(false);
+    setTimeout(() => this.start(), AGAIN_MS);
+  }
+
+  heard(event) {
+    this.last = Number(event.lastEventId);
+    if (this.waiting.length === 0) requestAnimationFrame(() => this.take(this.waiting.splice(0)));
+    this.waiting.push(JSON.parse(event.data));
+  }
+}
