@@ -13,6 +13,7 @@
 mod append;
 mod commit;
 mod database;
+mod dead_letter;
 mod desk;
 mod error;
 mod journal;
@@ -25,6 +26,7 @@ mod verify;
 mod writer;
 
 pub use append::{Appended, Batch, Item, Key, Mark, Outcome, Twin, TwinSide, When};
+pub use dead_letter::{DEAD_LETTERS_MAX, DeadLetter, KeptLetter};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Journal, Location, Position, WallClock};
 pub use read::{ReadLimit, Stored};
