@@ -6,6 +6,7 @@
 
 mod browser;
 pub(crate) mod certificate;
+mod dead_letters;
 mod endpoints;
 mod guard;
 mod health;
@@ -137,6 +138,7 @@ fn router(state: AdminState, guard: Arc<Guard>) -> Router {
         .route("/api/v1/endpoints/{id}/retry", post(retry::post))
         .route("/api/v1/endpoints/{id}/trust", post(trust::post))
         .route("/api/v1/sinks", get(sinks::get))
+        .route("/api/v1/sinks/{name}/dead-letters", get(dead_letters::get))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")

@@ -3,6 +3,7 @@
 //! It takes no decisions about BMCs or records. What varies in tests and in the demo (network, clock, place of the journal,
 //! how a reload gets its config) is handed in; everything else is what production runs.
 
+mod pumps;
 mod rotation;
 mod supervise;
 
@@ -13,13 +14,13 @@ use journal::{AppendError, Journal, Location, Retention};
 use model::{Clock, Uid};
 use prometheus::Registry;
 use redfish::Network;
-use sink::{FileConfig, Pump, SinkStatus, StdoutConfig};
+use sink::{Pump, SinkStatus};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{Admin, AdminState, BindError, Readiness, Reload, ReloadHandle, ReloadOutcome},
-    config::{Config, Problems, SinkKind, Warning},
+    config::{Config, Problems, Warning},
     logging::{self, Levels},
     metrics::{Metrics, Page},
     systemd,
@@ -114,7 +115,7 @@ impl App {
         let dependencies = dependencies(network, &journal, &clock, seed, &board, metrics.registry())?;
         let discovery = Discovery::new(wishes, dependencies);
 
-        let (pumps, sinks) = pumps(&config, &journal, &clock, seed);
+        let (pumps, sinks) = pumps::pumps(&config, &journal, &clock, seed, metrics.registry())?;
         let metrics = Arc::new(metrics);
         let page = Page::new(
             Arc::clone(&metrics),
@@ -376,22 +377,6 @@ fn dependencies(
         metrics: collect::Metrics::register(registry)?,
         redfish_metrics: redfish::Metrics::register(registry)?,
     })
-}
-
-fn pumps(config: &Config, journal: &Journal, clock: &Clock, seed: u64) -> (Vec<Pump>, Arc<[SinkStatus]>) {
-    let of = |sink: &crate::config::SinkConfig| {
-        let what = match &sink.kind {
-            SinkKind::Stdout => sink::SinkConfig::Stdout(StdoutConfig::default()),
-            SinkKind::File(file) => sink::SinkConfig::File(FileConfig {
-                path: file.path.clone(),
-                max_size: file.max_size,
-                max_files: file.max_files,
-            }),
-        };
-        Pump::new(sink.name.clone(), what, journal.clone(), clock.clone(), seed)
-    };
-    let (pumps, sinks): (Vec<Pump>, Vec<SinkStatus>) = config.sinks.iter().map(of).unzip();
-    (pumps, sinks.into())
 }
 
 /// The same effective config has the same hash on every replica; secrets are not part of it.

@@ -4,6 +4,7 @@
 //! `endpoints` do stands elsewhere.
 
 mod check;
+mod dead_letters;
 mod probe;
 
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
@@ -16,6 +17,7 @@ use crate::{
     config::{Environment, PATH_DEFAULT},
 };
 pub use check::{check_config, config_show, explain};
+pub use dead_letters::{DeadLetters, show as show_dead_letters};
 pub use probe::Probe;
 
 /// Exit code of a command that failed.
@@ -102,8 +104,20 @@ Examples:
   bmcwatch endpoints --config /etc/bmcwatch/bmcwatch.toml
   bmcwatch endpoints --username ada --password-file ~/.bmcwatch-password")]
     Endpoints(Endpoints),
+    /// What the running daemon says of its sinks
+    #[command(subcommand)]
+    Sinks(SinksCommand),
     /// What one BMC can do, without a daemon
     Probe(Probe),
+}
+
+/// `bmcwatch sinks ...`
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum SinksCommand {
+    /// Records that a sink's peer refused for good
+    ///
+    /// They were put aside so that they hold up no other. The newest 1000 of each sink are kept in the journal.
+    DeadLetters(DeadLetters),
 }
 
 /// `bmcwatch endpoints`

@@ -45,7 +45,7 @@ pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
 
-pub(crate) use nearest::no_such_endpoint;
+pub(crate) use nearest::{no_such_endpoint, suggest};
 pub(crate) use problem::Refusal;
 
 use reader::{Reader, Table};

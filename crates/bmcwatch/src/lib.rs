@@ -29,7 +29,7 @@ use std::{
 use clap::Parser;
 
 use admin_client::AdminClient;
-use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand};
+use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand, SinksCommand};
 use config::{Config, EXIT_CONFIG, Environment};
 
 /// Threads of the runtime: 10,000 endpoints take less than one core, and each thread more costs memory (a heap of its own)
@@ -71,6 +71,11 @@ pub fn run_main() -> ExitCode {
                         endpoints::trust(AdminClient::new(&config.admin, &access)?, &id).await
                     }
                 }
+            })
+        }
+        Command::Sinks(SinksCommand::DeadLetters(asked)) => {
+            with_config(&config, &Environment::of_process().without_secrets(), async |config, _, _| {
+                cli::show_dead_letters(AdminClient::new(&config.admin, &asked.access)?, &asked).await
             })
         }
         Command::Probe(asked) => probe::run_main(&asked, &config),

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
-    Appended, Batch, DeadLetter, Item, Outcome, Position, TwinSide, When,
-    dead_letter,
+    Appended, Batch, DeadLetter, Item, Outcome, Position, TwinSide, When, dead_letter,
     totals::Totals,
     twin::{self, Partner},
 };

@@ -12,7 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AppendError, Appended, Batch, DeadLetter, KeptLetter, Key, OpenError, ReadError, ReadLimit, Retention, Stat, Stored, Writer,
+    AppendError, Appended, Batch, DeadLetter, KeptLetter, Key, OpenError, ReadError, ReadLimit, Retention,
+    Stat, Stored, Writer,
     commit::Work,
     database, dead_letter,
     desk::{Desk, Thread, blocking},

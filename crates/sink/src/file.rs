@@ -13,6 +13,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use journal::{Journal, Position, ReadError, ReadLimit, Stored};
@@ -120,7 +121,7 @@ impl FileSink {
     /// Writes the records that the file does not have yet, and returns when they are on disk.
     ///
     /// There is no deadline here: a write that hangs in the kernel cannot be taken back, and only this sink waits.
-    pub(crate) async fn deliver(&mut self, batch: Vec<Stored>, journal: &Journal) -> Result<(), FileError> {
+    pub(crate) async fn deliver(&mut self, batch: Arc<[Stored]>, journal: &Journal) -> Result<(), FileError> {
         let open = self.take_open().await?;
         let open = match open {
             Some(open) => open,

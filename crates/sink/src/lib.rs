@@ -7,14 +7,22 @@
 mod backoff;
 mod chain;
 mod file;
+mod filter;
+mod lag;
+mod metrics;
 mod pump;
+mod selection;
 mod sink;
 mod status;
 mod stdout;
 mod table;
+mod triage;
 
 pub use file::{FileConfig, FileError};
-pub use pump::{DRAIN_DEADLINE, Pump};
+pub use filter::{Filter, Pattern};
+pub use metrics::Metrics;
+pub use pump::{DRAIN_DEADLINE, Dependencies, Pump, Settings};
+pub use selection::Selection;
 pub use sink::{SinkConfig, SinkError};
 pub use status::{Attempts, SinkStatus, SinkView};
 pub use stdout::{StdoutConfig, StdoutError, StdoutForm};

@@ -1,17 +1,22 @@
-//! The closed set of sinks: what an operator can choose, and what runs for it.
+//! The closed set of sinks: what an operator can choose, what runs for it, and what it may say of a batch. This is the seam:
+//! a new sink is a variant of each of the enums here, and everything else (reading, selecting, retrying, halving,
+//! dead letters, acknowledging, status) is the pump's.
 //!
-//! A sink's word is the return of `deliver`: when it is `Ok`, the batch is where it should be (on disk, written to the
-//! pipe) and may be acknowledged. Not here: reading, retrying, acknowledging (`pump`).
+//! A sink's word is the return of `deliver`: what is `Ok` is where it should be (on disk, written to the pipe, taken by the
+//! peer) and may be acknowledged. Not here: what follows from that word (`pump`, `triage`).
 
-use journal::{Journal, Stored};
+use std::{sync::Arc, time::Duration};
+
+use journal::{Journal, Position, Stored};
 
 use crate::{
     file::{FileConfig, FileError, FileSink},
     stdout::{StdoutConfig, StdoutError, StdoutSink},
+    triage::{Reason, Refused},
 };
 
 /// What an operator asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum SinkConfig {
     /// `type = "stdout"`.
     Stdout(StdoutConfig),
@@ -43,14 +48,37 @@ pub(crate) enum Sink {
     File(FileSink),
 }
 
+/// What the peer said of a batch that reached it. Everything that is not named here it has taken.
+#[derive(Debug, Default)]
+pub(crate) struct Delivered {
+    /// Records that it will never take; they may become dead letters.
+    pub(crate) refused: Vec<Refused>,
+    /// How many it refused for good without saying which: they are counted, and that is all that can be done.
+    pub(crate) unnamed: u64,
+    /// Records that it asks for again, if any.
+    pub(crate) again: Option<Again>,
+}
+
+/// Records that are to be delivered again, and why.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub(crate) positions: Vec<Position>,
+    pub(crate) error: SinkError,
+}
+
 impl Sink {
-    /// Carries a batch out, whole and in order. After an error any part of it may have been written.
-    pub(crate) async fn deliver(&mut self, batch: Vec<Stored>, journal: &Journal) -> Result<(), SinkError> {
+    /// Carries a batch out, whole and in order. After an error any part of it may have reached the peer; the pump delivers it
+    /// again, whole or in pieces, as [`SinkError::recovery`] says.
+    pub(crate) async fn deliver(
+        &mut self,
+        batch: Arc<[Stored]>,
+        journal: &Journal,
+    ) -> Result<Delivered, SinkError> {
         match self {
             Self::Stdout(sink) => sink.deliver(batch).await?,
             Self::File(sink) => sink.deliver(batch, journal).await?,
         }
-        Ok(())
+        Ok(Delivered::default())
     }
 }
 
@@ -68,8 +96,13 @@ pub enum SinkError {
 /// What follows from an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovery {
-    /// Try again after a wait, for ever.
-    Retry,
+    /// Try again after a wait, for ever; the peer may have said how long.
+    Retry { after: Option<Duration> },
+    /// The same, but somebody must act: the peer refuses us, not the records.
+    Act,
+    /// The peer will never take this batch as it is: find the records that are to blame.
+    #[expect(dead_code, reason = "the sinks over HTTP, which come next, say it")]
+    Refused(Reason),
     /// It can never work again in this process.
     End,
 }
@@ -78,7 +111,9 @@ impl SinkError {
     pub(crate) fn recovery(&self) -> Recovery {
         match self {
             Self::Stdout(StdoutError::ReaderGone) => Recovery::End,
-            Self::Stdout(StdoutError::Write(_) | StdoutError::Task(_)) | Self::File(_) => Recovery::Retry,
+            Self::Stdout(StdoutError::Write(_) | StdoutError::Task(_)) | Self::File(_) => {
+                Recovery::Retry { after: None }
+            }
         }
     }
 }

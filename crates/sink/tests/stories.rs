@@ -6,7 +6,10 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use journal::{Batch, Item, Journal, Location, Retention, When};
 use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Severity, Uid, codec};
-use sink::{DRAIN_DEADLINE, FileConfig, Pump, SinkConfig, SinkStatus, SinkView};
+use sink::{
+    Attempts, DRAIN_DEADLINE, Dependencies, FileConfig, Filter, Metrics, Pump, Selection, Settings,
+    SinkConfig, SinkStatus, SinkView,
+};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,9 +37,15 @@ impl Story {
     }
 
     fn pump_to(&mut self, name: &str, path: PathBuf) -> SinkStatus {
-        let config = SinkConfig::File(FileConfig { path, max_size: 1 << 30, max_files: 2 });
+        self.pump_selected(name, path, Selection::default())
+    }
+
+    fn pump_selected(&mut self, name: &str, path: PathBuf, selection: Selection) -> SinkStatus {
+        let sink = SinkConfig::File(FileConfig { path, max_size: 1 << 30, max_files: 2 });
         let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
-        let (pump, status) = Pump::new(name.to_owned(), config, self.journal.clone(), clock, 7);
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics };
+        let (pump, status) = Pump::new(Settings { name: name.to_owned(), sink, selection }, with);
         self.tasks.spawn(pump.run(self.stop.clone()));
         status
     }
@@ -175,6 +184,31 @@ async fn a_sink_that_is_down_says_why_and_loses_nothing() {
     let view = until(&mut status, |view| view.position == 3).await;
     assert!(view.up && view.oldest_pending_at.is_none());
     assert_eq!(fs::read_to_string(nowhere.join("records.jsonl")).unwrap().lines().count(), 3);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_filter_holds_back_is_counted_and_passed_over() {
+    let mut story = Story::begin().await;
+    story.append(1..=600).await;
+    let filter = Filter { kinds: vec![Kind::Gap], ..Filter::default() };
+    let gaps = Selection { filter, max_lag: None };
+    let mut none = story.pump_selected("none", story.directory.path().join("gaps.jsonl"), gaps);
+    let view = until(&mut none, |view| view.position == 600).await;
+    assert_eq!((view.filtered, view.delivered, view.attempts), (600, 0, Attempts::default()));
+    assert!(!story.directory.path().join("gaps.jsonl").exists());
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_waited_for_longer_than_the_sink_wants_is_counted_as_expired() {
+    let mut story = Story::begin().await;
+    // The journal's clock stands at 1970, the sink's at 2026.
+    story.append(1..=3).await;
+    let lag = Selection { max_lag: Some(Duration::from_hours(1)), ..Selection::default() };
+    let mut status = story.pump_selected("late", story.path(), lag);
+    let view = until(&mut status, |view| view.position == 3).await;
+    assert_eq!((view.expired, view.delivered), (3, 0));
     story.end().await;
 }
 

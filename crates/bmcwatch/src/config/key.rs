@@ -3,6 +3,10 @@
 //! This serves the check for unknown keys, the suggestions, and the generated reference. Defaults of tables that are
 //! always there are not repeated here: the reference reads them from the effective config of an empty file.
 
+mod sink;
+
+pub(crate) use sink::SINK;
+
 /// One key of a table.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
@@ -345,34 +349,6 @@ pub(crate) static JOURNAL: Section = Section {
             "Older records are deleted. Deleting what a sink has not had is counted as loss.",
         ),
         key("max_size", SIZE, "", "The oldest records are deleted when the journal grows beyond this."),
-    ],
-};
-
-pub(crate) static SINK: Section = Section {
-    name: "sinks",
-    form: Form::Array,
-    doc: "Where records go. None at all means one sink of type `stdout`. Each sink has its own place in the journal, kept under its name: a new name starts anew.",
-    keys: &[
-        key(
-            "type",
-            "\"stdout\" or \"file\"",
-            "required",
-            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`.",
-        ),
-        key("name", TEXT, "the type", "Letters, digits, `-`, `_` and `.`; each name once."),
-        key(
-            "path",
-            TEXT,
-            "required for `file`",
-            "The file. Older ones stand beside it with a number at the end. Each path once.",
-        ),
-        key(
-            "max_size",
-            SIZE,
-            "\"100MiB\"",
-            "The file is renamed and a new one begun before it grows beyond this. Only for `file`.",
-        ),
-        key("max_files", "a whole number above 0", "10", "So many older files are kept. Only for `file`."),
     ],
 };
 

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 fn stored(position: Position) -> Stored {
-    Stored { position, bytes: br#"{"x":"0123456789"}"#.to_vec() }
+    Stored { position, at_ms: 0, bytes: br#"{"x":"0123456789"}"#.to_vec() }
 }
 
 fn line(position: Position) -> String {
