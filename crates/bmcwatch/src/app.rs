@@ -3,6 +3,7 @@
 //! It takes no decisions about BMCs or records. What varies in tests and in the demo (network, clock, place of the journal,
 //! how a reload gets its config) is handed in; everything else is what production runs.
 
+mod peers;
 mod pumps;
 mod rotation;
 mod supervise;
@@ -60,6 +61,14 @@ pub enum StartError {
     /// Two metrics of one name: a mistake of ours.
     #[error("register the metrics")]
     Metrics(#[from] prometheus::Error),
+    /// A file that opens a sink's peer has changed since the config was checked, and cannot be used any more.
+    #[error("open the peer of the sink {sink}: {why}")]
+    Peer {
+        /// Which sink.
+        sink: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// A part that everything depends on has ended before it was told to.
@@ -85,6 +94,7 @@ pub struct App {
     wish: watch::Sender<collect::Reload>,
     pumps: Vec<Pump>,
     sinks: Arc<[SinkStatus]>,
+    followed: Vec<peers::Followed>,
     admin: Admin,
     admin_reloads: mpsc::Receiver<Reload>,
     admin_state: AdminState,
@@ -115,7 +125,8 @@ impl App {
         let dependencies = dependencies(network, &journal, &clock, seed, &board, metrics.registry())?;
         let discovery = Discovery::new(wishes, dependencies);
 
-        let (pumps, sinks) = pumps::pumps(&config, &journal, &clock, seed, metrics.registry())?;
+        let pumps::Pumps { to_run: pumps, statuses: sinks, followed } =
+            pumps::build(&config, &journal, &clock, seed, metrics.registry())?;
         let metrics = Arc::new(metrics);
         let page = Page::new(
             Arc::clone(&metrics),
@@ -148,6 +159,7 @@ impl App {
             wish,
             pumps,
             sinks,
+            followed,
             admin,
             admin_reloads,
             admin_state,
@@ -202,6 +214,8 @@ impl App {
             let stop = tasks.sinks.stop();
             tasks.sinks.spawn_mortal("sink", async move { pump.run(stop).await });
         }
+        let (followed, stop) = (self.followed, tasks.sinks.stop());
+        tasks.sinks.spawn_mortal("peer files", peers::follow(followed, stop));
         let (discovery, stop) = (self.discovery, tasks.collectors.stop());
         tasks.collectors.spawn("discovery", async move { discovery.run(stop).await });
         let (admin, state, stop) = (self.admin, self.admin_state, tasks.admin.stop());

@@ -11,6 +11,9 @@ use journal::{Journal, Position, Stored};
 
 use crate::{
     file::{FileConfig, FileError, FileSink},
+    http::{HttpConfig, HttpSink},
+    otlp::{OtlpConfig, OtlpSink},
+    peer::PeerError,
     stdout::{StdoutConfig, StdoutError, StdoutSink},
     triage::{Reason, Refused},
 };
@@ -22,6 +25,10 @@ pub enum SinkConfig {
     Stdout(StdoutConfig),
     /// `type = "file"`.
     File(FileConfig),
+    /// `type = "http"`.
+    Http(HttpConfig),
+    /// `type = "otlp"`.
+    Otlp(OtlpConfig),
 }
 
 impl SinkConfig {
@@ -30,6 +37,8 @@ impl SinkConfig {
         match self {
             Self::Stdout(_) => "stdout",
             Self::File(_) => "file",
+            Self::Http(_) => "http",
+            Self::Otlp(_) => "otlp",
         }
     }
 
@@ -37,6 +46,8 @@ impl SinkConfig {
         match self {
             Self::Stdout(config) => Sink::Stdout(StdoutSink::new(config)),
             Self::File(config) => Sink::File(FileSink::new(config)),
+            Self::Http(config) => Sink::Http(HttpSink::new(config)),
+            Self::Otlp(config) => Sink::Otlp(OtlpSink::new(config)),
         }
     }
 }
@@ -46,6 +57,8 @@ impl SinkConfig {
 pub(crate) enum Sink {
     Stdout(StdoutSink),
     File(FileSink),
+    Http(HttpSink),
+    Otlp(OtlpSink),
 }
 
 /// What the peer said of a batch that reached it. Everything that is not named here it has taken.
@@ -77,6 +90,8 @@ impl Sink {
         match self {
             Self::Stdout(sink) => sink.deliver(batch).await?,
             Self::File(sink) => sink.deliver(batch, journal).await?,
+            Self::Http(sink) => return Ok(sink.deliver(batch).await?),
+            Self::Otlp(sink) => return Ok(sink.deliver(batch).await?),
         }
         Ok(Delivered::default())
     }
@@ -91,6 +106,9 @@ pub enum SinkError {
     /// By the file sink.
     #[error(transparent)]
     File(#[from] FileError),
+    /// By a sink over HTTP.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
 }
 
 /// What follows from an error.
@@ -101,7 +119,6 @@ pub(crate) enum Recovery {
     /// The same, but somebody must act: the peer refuses us, not the records.
     Act,
     /// The peer will never take this batch as it is: find the records that are to blame.
-    #[expect(dead_code, reason = "the sinks over HTTP, which come next, say it")]
     Refused(Reason),
     /// It can never work again in this process.
     End,
@@ -114,6 +131,7 @@ impl SinkError {
             Self::Stdout(StdoutError::Write(_) | StdoutError::Task(_)) | Self::File(_) => {
                 Recovery::Retry { after: None }
             }
+            Self::Peer(error) => error.recovery(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod sink;
 
-pub(crate) use sink::SINK;
+pub(crate) use sink::{SEVERITY_NUMBERS, SINK};
 
 /// One key of a table.
 pub(crate) struct Key {
@@ -439,7 +439,7 @@ pub(crate) static LOG: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static SECTIONS: [&Section; 16] = [
+pub(crate) static SECTIONS: [&Section; 17] = [
     &TOP,
     &ENDPOINT,
     &CREDENTIALS,
@@ -452,6 +452,7 @@ pub(crate) static SECTIONS: [&Section; 16] = [
     &SSE,
     &JOURNAL,
     &SINK,
+    &SEVERITY_NUMBERS,
     &ADMIN,
     &ADMIN_TLS,
     &METRICS,

@@ -43,6 +43,15 @@ impl Page {
         self.bare(key, &format!("[{}]", values.join(", ")));
     }
 
+    /// A table of strings under names of any kind; nothing when it is empty.
+    fn table(&mut self, key: &str, texts: &BTreeMap<String, String>) {
+        if !texts.is_empty() {
+            let pairs: Vec<String> =
+                texts.iter().map(|(key, value)| format!("{} = {}", name(key), quoted(value))).collect();
+            self.bare(key, &format!("{{ {} }}", pairs.join(", ")));
+        }
+    }
+
     fn labels(&mut self, key: &str, labels: &BTreeMap<String, String>) {
         if !labels.is_empty() {
             let pairs: Vec<String> =

@@ -1,6 +1,10 @@
 //! `[[sinks]]`: where records go.
 
 mod file;
+mod http;
+mod opening;
+mod otlp;
+mod peer;
 mod selection;
 
 use std::{
@@ -17,6 +21,12 @@ use super::{
 };
 
 pub use file::FileSinkConfig;
+pub(crate) use http::FORMATS;
+pub use http::HttpSinkConfig;
+pub use opening::{OpeningRead, Unusable};
+pub use otlp::OtlpSinkConfig;
+pub(crate) use peer::is_secret;
+pub use peer::{Opening, PeerConfig};
 
 /// Longest name; it is a metric label and a file name.
 const NAME_BYTES_MAX: usize = 100;
@@ -39,6 +49,10 @@ pub enum SinkKind {
     Stdout,
     /// Writes lines to a file, rotated.
     File(FileSinkConfig),
+    /// Posts to a log store.
+    Http(HttpSinkConfig),
+    /// Posts OpenTelemetry log records.
+    Otlp(OtlpSinkConfig),
 }
 
 impl SinkKind {
@@ -47,6 +61,8 @@ impl SinkKind {
         match self {
             Self::Stdout => Type::Stdout.as_str(),
             Self::File(_) => Type::File.as_str(),
+            Self::Http(_) => Type::Http.as_str(),
+            Self::Otlp(_) => Type::Otlp.as_str(),
         }
     }
 }
@@ -55,23 +71,29 @@ impl SinkKind {
 enum Type {
     Stdout,
     File,
+    Http,
+    Otlp,
 }
 
 impl Type {
-    const ALL: [Self; 2] = [Self::Stdout, Self::File];
+    const ALL: [Self; 4] = [Self::Stdout, Self::File, Self::Http, Self::Otlp];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
             Self::File => "file",
+            Self::Http => "http",
+            Self::Otlp => "otlp",
         }
     }
 
     /// The keys that it has beside those of all types.
-    const fn keys(self) -> &'static [&'static str] {
+    fn keys(self) -> Vec<&'static str> {
         match self {
-            Self::Stdout => &[],
-            Self::File => file::KEYS,
+            Self::Stdout => Vec::new(),
+            Self::File => file::KEYS.to_vec(),
+            Self::Http => [&peer::KEYS[..], &http::KEYS].concat(),
+            Self::Otlp => [&peer::KEYS[..], &otlp::KEYS].concat(),
         }
     }
 }
@@ -111,6 +133,8 @@ fn check_output(
     let (output, key) = match &sink.kind {
         SinkKind::Stdout => (None, "type"),
         SinkKind::File(file) => (Some(file.path.clone()), "path"),
+        // Each request is whole; two sinks at one address are the operator's choice.
+        SinkKind::Http(_) | SinkKind::Otlp(_) => return,
     };
     if let Some(other) = outputs.get(&output) {
         let refusal = Refusal::new(format!("the sink {other:?} writes there already"));
@@ -133,13 +157,15 @@ fn sink(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SinkConfig> {
     let kind = match kind {
         Type::Stdout => SinkKind::Stdout,
         Type::File => SinkKind::File(file::read(reader, table)?),
+        Type::Http => SinkKind::Http(http::read(reader, table)?),
+        Type::Otlp => SinkKind::Otlp(otlp::read(reader, table)?),
     };
     Some(SinkConfig { name: name.unwrap_or_else(|| kind.as_str().to_owned()), selection, kind })
 }
 
 fn refuse_keys_of_others(reader: &mut Reader<'_>, table: &Table<'_>, kind: Type) {
     let mut refused = BTreeSet::new();
-    for key in Type::ALL.into_iter().flat_map(|other| other.keys().iter().copied()) {
+    for key in Type::ALL.into_iter().flat_map(Type::keys) {
         if !table.has(key) || kind.keys().contains(&key) || !refused.insert(key) {
             continue;
         }

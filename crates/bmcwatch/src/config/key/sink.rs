@@ -1,6 +1,8 @@
 //! The keys of `[[sinks]]`, of all types.
 
-use super::{DURATION, Form, LABELS, SIZE, Section, TEXT, key};
+use super::{DURATION, Form, LABELS, SIZE, Section, TABLE, TEXT, key};
+
+const SEVERITY_NUMBER: &str = "a whole number from 0 to 24";
 
 pub(crate) static SINK: Section = Section {
     name: "sinks",
@@ -9,9 +11,9 @@ pub(crate) static SINK: Section = Section {
     keys: &[
         key(
             "type",
-            "\"stdout\" or \"file\"",
+            "\"stdout\", \"file\", \"http\" or \"otlp\"",
             "required",
-            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`.",
+            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`. `http` posts to a log store in its `format`. `otlp` posts OpenTelemetry log records (HTTP, protobuf).",
         ),
         key("name", TEXT, "the type", "Letters, digits, `-`, `_` and `.`; each name once."),
         key(
@@ -52,5 +54,96 @@ pub(crate) static SINK: Section = Section {
             "The file is renamed and a new one begun before it grows beyond this. Only for `file`.",
         ),
         key("max_files", "a whole number above 0", "10", "So many older files are kept. Only for `file`."),
+        key(
+            "url",
+            TEXT,
+            "required for `http` and `otlp`",
+            "What is posted to, whole: `https://loki.example.net/loki/api/v1/push`, `https://logs.example.net/insert/jsonline`, `https://search.example.net/bmcwatch/_bulk`, `https://otel.example.net:4318/v1/logs`.",
+        ),
+        key(
+            "format",
+            "\"ndjson\", \"loki\", \"victorialogs\" or \"elasticsearch\"",
+            "required for `http`",
+            "The form of a body. `ndjson` is the lines of the file sink. `loki` and `victorialogs` give each line the time when it was observed, because such stores refuse or drop what is old; when it happened is `occurred_at`. `elasticsearch` (also OpenSearch) creates each record under its `uid`, in an index or a data stream. In `victorialogs` and `elasticsearch` the field `original` is a text. Only for `http`.",
+        ),
+        key(
+            "stream_labels",
+            "an array of strings",
+            "none",
+            "Labels of endpoints that name a stream in `loki`, beside `service_name` and `severity`, and in `victorialogs`, beside the endpoint's id: few, with few values, such as `[\"site\"]`. Only for `http`.",
+        ),
+        key(
+            "compression",
+            "\"gzip\" or \"none\"",
+            "`\"gzip\"`; for `ndjson` `\"none\"`",
+            "How bodies are packed. Only for `http` and `otlp`.",
+        ),
+        key(
+            "timeout",
+            DURATION,
+            "\"30s\"",
+            "How long one request may take, connecting and the answer included. Only for `http` and `otlp`.",
+        ),
+        key(
+            "headers",
+            "a table of strings",
+            "none",
+            "Headers of every request, such as `{ X-Scope-OrgID = \"hardware\" }`. Only for `http` and `otlp`.",
+        ),
+        key(
+            "headers_file",
+            "a table of paths",
+            "none",
+            "Headers whose values stand in files, under the rules of `password_file`: `{ Authorization = \"/run/secrets/loki\" }`, where the file holds `Bearer TOKEN` or `Basic BASE64`. Looked at every two seconds. Only for `http` and `otlp`.",
+        ),
+        key(
+            "trust",
+            TEXT,
+            "\"system\"",
+            "Which certificate of the peer is believed: `\"system\"`, `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` or `\"insecure\"` (any; warned about). The file is looked at every two seconds. Only for `http` and `otlp`.",
+        ),
+        key(
+            "cert_file",
+            TEXT,
+            "none",
+            "Our certificate for peers that ask for one, and behind it those that lead to its authority (PEM). Looked at every two seconds. Only for `http` and `otlp`.",
+        ),
+        key("key_file", TEXT, "none", "Its private key, closed to others. Only for `http` and `otlp`."),
+        key(
+            "instance",
+            TEXT,
+            "the name of the host",
+            "`service.instance.id`: which of several daemons it is. Only for `otlp`.",
+        ),
+        key(
+            "resource",
+            "a table of strings",
+            "none",
+            "Further attributes of every resource, such as `{ \"deployment.environment.name\" = \"prod\" }`. Only for `otlp`.",
+        ),
+        key("severity_numbers", TABLE, "", ""),
+        key(
+            "include_original",
+            "true or false",
+            "false",
+            "Whether the BMC's own JSON goes along, as `log.record.original`. Only for `otlp`.",
+        ),
+    ],
+};
+
+pub(crate) static SEVERITY_NUMBERS: Section = Section {
+    name: "sinks.severity_numbers",
+    form: Form::Table,
+    doc: "The OpenTelemetry `SeverityNumber` of each severity, for a sink of type `otlp`; written within its table, as `severity_numbers = { critical = 21 }`.",
+    keys: &[
+        key("ok", SEVERITY_NUMBER, "9 (INFO)", "Of `ok`."),
+        key("warning", SEVERITY_NUMBER, "13 (WARN)", "Of `warning`."),
+        key(
+            "critical",
+            SEVERITY_NUMBER,
+            "18 (ERROR2)",
+            "Of `critical`: where OpenTelemetry puts syslog's Critical.",
+        ),
+        key("unknown", SEVERITY_NUMBER, "0 (unspecified)", "Of `unknown`."),
     ],
 };

@@ -27,7 +27,7 @@ pub struct FileSinkConfig {
     pub max_files: u32,
 }
 
-pub(super) const KEYS: &[&str] = &["path", "max_size", "max_files"];
+pub(super) const KEYS: [&str; 3] = ["path", "max_size", "max_files"];
 
 pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<FileSinkConfig> {
     if !table.has("path") {
