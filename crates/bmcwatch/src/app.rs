@@ -95,6 +95,7 @@ pub struct App {
     pumps: Vec<Pump>,
     sinks: Arc<[SinkStatus]>,
     followed: Vec<peers::Followed>,
+    reopen: watch::Sender<u64>,
     admin: Admin,
     admin_reloads: mpsc::Receiver<Reload>,
     admin_state: AdminState,
@@ -108,6 +109,8 @@ pub struct Control {
     pub stop: CancellationToken,
     /// Each message is a wish to load the config again (SIGHUP).
     pub reload: mpsc::Receiver<()>,
+    /// Each change is a wish to open the files of sinks anew (SIGUSR1).
+    pub reopen: watch::Receiver<u64>,
 }
 
 impl App {
@@ -125,8 +128,15 @@ impl App {
         let dependencies = dependencies(network, &journal, &clock, seed, &board, metrics.registry())?;
         let discovery = Discovery::new(wishes, dependencies);
 
-        let pumps::Pumps { to_run: pumps, statuses: sinks, followed } =
-            pumps::build(&config, &journal, &clock, seed, metrics.registry())?;
+        let (reopen, reopens) = watch::channel(0);
+        let pumping = sink::Dependencies {
+            journal: journal.clone(),
+            clock: clock.clone(),
+            seed,
+            metrics: sink::Metrics::register(metrics.registry())?,
+            reopen: reopens,
+        };
+        let pumps::Pumps { to_run: pumps, statuses: sinks, followed } = pumps::build(&config, &pumping)?;
         let metrics = Arc::new(metrics);
         let page = Page::new(
             Arc::clone(&metrics),
@@ -160,6 +170,7 @@ impl App {
             pumps,
             sinks,
             followed,
+            reopen,
             admin,
             admin_reloads,
             admin_state,
@@ -241,6 +252,10 @@ impl App {
                     asked.done(outcome);
                 }
                 Some(seen) = seen.recv() => steering.looked(seen),
+                Ok(()) = control.reopen.changed() => {
+                    tracing::info!("the files of sinks are opened anew");
+                    self.reopen.send_modify(|times| *times += 1);
+                }
             }
         };
         systemd::stopping();

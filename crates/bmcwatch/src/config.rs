@@ -43,7 +43,7 @@ pub use reference::reference;
 pub use secret_file::SecretFile;
 pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
-pub(crate) use sinks::{FORMATS, is_secret};
+pub(crate) use sinks::{COMPRESSIONS, FORMATS, PACKINGS, SYNCS, is_secret};
 pub use sinks::{
     FileSinkConfig, HttpSinkConfig, Opening, OpeningRead, OtlpSinkConfig, PeerConfig, SinkConfig, SinkKind,
     Unusable,

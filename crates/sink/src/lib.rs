@@ -22,7 +22,7 @@ mod table;
 mod triage;
 mod wording;
 
-pub use file::{FileConfig, FileError};
+pub use file::{FileConfig, FileError, Packing, Sync};
 pub use filter::{Filter, Pattern};
 pub use http::{HttpConfig, HttpFormat};
 pub use metrics::Metrics;

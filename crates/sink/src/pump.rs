@@ -61,6 +61,8 @@ pub struct Dependencies {
     pub seed: u64,
     /// Where deliveries are timed.
     pub metrics: Metrics,
+    /// Each change is a wish that files be opened anew.
+    pub reopen: watch::Receiver<u64>,
 }
 
 /// Carries the journal to one sink. Its owner awaits [`run`](Self::run).
@@ -78,6 +80,7 @@ pub struct Pump {
     poison: Vec<Refused>,
     told: Told,
     deliveries: Histogram,
+    reopen: watch::Receiver<u64>,
     view: watch::Sender<SinkView>,
 }
 
@@ -139,6 +142,7 @@ impl Pump {
             told: Told { act: false, letters: 0, next_letters: Instant::now() },
             deliveries: with.metrics.deliveries(&name),
             journal: with.journal,
+            reopen: with.reopen,
             view,
             name,
         };
@@ -173,6 +177,10 @@ impl Pump {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Ok(()) = self.reopen.changed() => {
+                    self.sink.reopen_later();
+                    continue;
+                }
                 moved = self.head.wait_for(|head| busy || *head > delivered.max(looked)) => {
                     if moved.is_err() { return End::Final }
                 }

@@ -80,6 +80,14 @@ pub(crate) struct Again {
 }
 
 impl Sink {
+    /// Lets go of what somebody wants to move away.
+    pub(crate) fn reopen_later(&mut self) {
+        match self {
+            Self::File(sink) => sink.reopen_later(),
+            Self::Stdout(_) | Self::Http(_) | Self::Otlp(_) => {}
+        }
+    }
+
     /// Carries a batch out, whole and in order. After an error any part of it may have reached the peer; the pump delivers it
     /// again, whole or in pieces, as [`SinkError::recovery`] says.
     pub(crate) async fn deliver(

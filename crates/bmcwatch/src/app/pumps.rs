@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use journal::Journal;
-use model::Clock;
-use prometheus::Registry;
 use sink::{
-    Dependencies, FileConfig, HttpConfig, Metrics, OtlpConfig, OtlpMapping, Pump, Settings, SinkStatus,
-    StdoutConfig,
+    Dependencies, FileConfig, HttpConfig, OtlpConfig, OtlpMapping, Pump, Settings, SinkStatus, StdoutConfig,
 };
 
 use super::{StartError, peers::Followed};
@@ -26,15 +22,7 @@ pub(super) struct Pumps {
 }
 
 /// A pump for each sink.
-pub(super) fn build(
-    config: &Config,
-    journal: &Journal,
-    clock: &Clock,
-    seed: u64,
-    registry: &Registry,
-) -> Result<Pumps, StartError> {
-    let metrics = Metrics::register(registry)?;
-    let with = Dependencies { journal: journal.clone(), clock: clock.clone(), seed, metrics };
+pub(super) fn build(config: &Config, with: &Dependencies) -> Result<Pumps, StartError> {
     let (mut pumps, mut statuses, mut followed) = (Vec::new(), Vec::new(), Vec::new());
     for config in &config.sinks {
         let sink = sink(config, &mut followed)?;
@@ -61,6 +49,9 @@ fn sink(config: &SinkConfig, followed: &mut Vec<Followed>) -> Result<sink::SinkC
             path: file.path.clone(),
             max_size: file.max_size,
             max_files: file.max_files,
+            rotate_every: file.rotate_every,
+            packing: file.compress,
+            sync: file.sync,
         }),
         SinkKind::Http(http) => sink::SinkConfig::Http(HttpConfig {
             peer: peer(&http.peer)?,

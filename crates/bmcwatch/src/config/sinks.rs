@@ -21,11 +21,12 @@ use super::{
 };
 
 pub use file::FileSinkConfig;
+pub(crate) use file::{PACKINGS, SYNCS};
 pub(crate) use http::FORMATS;
 pub use http::HttpSinkConfig;
 pub use opening::{OpeningRead, Unusable};
 pub use otlp::OtlpSinkConfig;
-pub(crate) use peer::is_secret;
+pub(crate) use peer::{COMPRESSIONS, is_secret};
 pub use peer::{Opening, PeerConfig};
 
 /// Longest name; it is a metric label and a file name.

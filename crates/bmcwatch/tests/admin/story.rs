@@ -42,7 +42,8 @@ impl Story {
         let sink = SinkConfig::Stdout(StdoutConfig::default());
         let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
         let sink_metrics = sink::Metrics::register(metrics.registry()).unwrap();
-        let with = Dependencies { journal: journal.clone(), clock, seed: 7, metrics: sink_metrics };
+        let (_, reopen) = watch::channel(0);
+        let with = Dependencies { journal: journal.clone(), clock, seed: 7, metrics: sink_metrics, reopen };
         let settings = Settings { name: "stdout".to_owned(), sink, selection: Selection::default() };
         let (_, status) = Pump::new(settings, with);
         let sinks: Arc<[SinkStatus]> = [status].into();

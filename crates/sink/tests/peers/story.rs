@@ -35,7 +35,8 @@ impl Story {
     pub(crate) fn pump(&mut self, sink: SinkConfig) -> SinkStatus {
         let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics };
+        let (_, reopen) = watch::channel(0);
+        let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics, reopen };
         let settings = Settings { name: "peer".to_owned(), sink, selection: Selection::default() };
         let (pump, status) = Pump::new(settings, with);
         self.tasks.spawn(pump.run(self.stop.clone()));

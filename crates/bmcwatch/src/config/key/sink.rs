@@ -55,6 +55,24 @@ pub(crate) static SINK: Section = Section {
         ),
         key("max_files", "a whole number above 0", "10", "So many older files are kept. Only for `file`."),
         key(
+            "rotate_every",
+            DURATION,
+            "none: by size alone",
+            "The file is also renamed before a record is written that was stored so long after the first one in it. It goes by records: a file that gets none stays. Only for `file`.",
+        ),
+        key(
+            "compress",
+            "\"none\" or \"gzip\"",
+            "\"none\"",
+            "How older files are packed: all but the newest, so that a shipper can finish reading it. `path.2.gz` and so on. Only for `file`.",
+        ),
+        key(
+            "sync",
+            "\"batch\" or \"never\"",
+            "\"batch\"",
+            "When lines are on disk. `batch`: before the records count as delivered, so that a power cut loses none. `never`: when the system thinks fit; a power cut may lose the last half minute. Only for `file`.",
+        ),
+        key(
             "url",
             TEXT,
             "required for `http` and `otlp`",

@@ -1,10 +1,11 @@
 //! One `[[sinks]]` table, every default written out; what may open a peer is never written.
 
-use sink::{Compression, Filter};
+use sink::Filter;
 
 use super::{HIDDEN, Page};
 use crate::config::{
-    FORMATS, FileSinkConfig, HttpSinkConfig, OtlpSinkConfig, PeerConfig, SinkConfig, SinkKind, is_secret,
+    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, OtlpSinkConfig, PACKINGS, PeerConfig, SYNCS,
+    SinkConfig, SinkKind, is_secret,
     quantity::{duration_text, size_text},
 };
 
@@ -42,15 +43,24 @@ fn show_file(page: &mut Page, file: &FileSinkConfig) {
     page.path("path", &file.path);
     page.text("max_size", &size_text(file.max_size));
     page.bare("max_files", &file.max_files.to_string());
+    if let Some(every) = file.rotate_every {
+        page.text("rotate_every", &duration_text(every));
+    }
+    page.text("compress", word(&PACKINGS, file.compress));
+    page.text("sync", word(&SYNCS, file.sync));
 }
 
 fn show_http(page: &mut Page, http: &HttpSinkConfig) {
-    let format = FORMATS.iter().find(|(_, format)| *format == http.format);
-    page.text("format", format.expect("every format has a word").0);
+    page.text("format", word(&FORMATS, http.format));
     if !http.stream_labels.is_empty() {
         page.texts("stream_labels", &http.stream_labels);
     }
     show_peer(page, &http.peer);
+}
+
+/// The word for a value.
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).expect("every value has a word").0
 }
 
 fn show_otlp(page: &mut Page, otlp: &OtlpSinkConfig) {
@@ -74,13 +84,7 @@ fn show_peer(page: &mut Page, peer: &PeerConfig) {
         url.set_query(Some(HIDDEN));
     }
     page.text("url", url.as_str());
-    page.text(
-        "compression",
-        match peer.compression {
-            Compression::None => "none",
-            Compression::Gzip => "gzip",
-        },
-    );
+    page.text("compression", word(&COMPRESSIONS, peer.compression));
     page.text("timeout", &duration_text(peer.timeout));
     let opening = &peer.opening;
     let shown = |(name, value): (&String, &String)| {

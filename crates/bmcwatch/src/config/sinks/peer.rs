@@ -49,6 +49,10 @@ pub struct Opening {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+/// The words of `compression`.
+pub(crate) const COMPRESSIONS: [(&str, Compression); 2] =
+    [("gzip", Compression::Gzip), ("none", Compression::None)];
+
 pub(super) const KEYS: [&str; 8] =
     ["url", "headers", "headers_file", "compression", "timeout", "trust", "cert_file", "key_file"];
 
@@ -64,8 +68,7 @@ pub(super) fn read(
         table.table_problem(reader, refusal.hint(format!("add url = {wanted:?}")));
     }
     let address = table.read(reader, "url", |text| url(text, wanted));
-    let words = [("gzip", Compression::Gzip), ("none", Compression::None)];
-    let compression = table.word(reader, "compression", &words).unwrap_or(packed);
+    let compression = table.word(reader, "compression", &COMPRESSIONS).unwrap_or(packed);
     let timeout = table.read(reader, "timeout", quantity::duration).unwrap_or(TIMEOUT);
     let opening = opening(reader, table, address.as_ref());
     Some(PeerConfig { url: address?, compression, timeout, opening: opening? })
