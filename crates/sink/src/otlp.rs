@@ -13,16 +13,18 @@ use std::{collections::BTreeMap, sync::Arc};
 use journal::Stored;
 use model::codec;
 use prost::Message as _;
-use tracing::debug;
 
 use crate::{
     peer::{Message, Peer, PeerConfig, PeerError, pack},
-    sink::Delivered,
+    sink::{Delivered, Unnamed},
     triage::{Reason, Refused},
 };
 
 /// An answer is a number and perhaps a sentence.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// A sentence or two.
+const SAID_CHARS_MAX: usize = 300;
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -106,10 +108,17 @@ impl OtlpSink {
         let answer = self.peer.post(message, ANSWER_BYTES_MAX).await?;
         let answer = message::ExportLogsServiceResponse::decode(&*answer)
             .map_err(|error| PeerError::Answer(Box::new(error)))?;
-        if let Some(partial) = answer.partial_success {
-            delivered.unnamed = u64::try_from(partial.rejected_log_records).unwrap_or(0);
-            debug!(rejected = delivered.unnamed, said = ?partial.error_message, "an OTLP peer took a part of a batch");
-        }
+        // With a message and without a number it is advice to whoever runs the peer.
+        let refused = answer.partial_success.filter(|partial| partial.rejected_log_records > 0);
+        delivered.unnamed = refused.map(|partial| Unnamed {
+            records: partial.rejected_log_records.unsigned_abs(),
+            said: said(&partial.error_message),
+        });
         Ok(delivered)
     }
+}
+
+/// What a peer said, as it may stand in a log.
+fn said(message: &str) -> String {
+    message.chars().take(SAID_CHARS_MAX).flat_map(char::escape_debug).collect()
 }

@@ -12,7 +12,7 @@ mod turn;
 
 use std::time::Duration;
 
-use journal::{Journal, Position, ReadLimit};
+use journal::{Journal, Position};
 use model::Clock;
 use prometheus::Histogram;
 use tokio::{sync::watch, time::Instant};
@@ -28,9 +28,6 @@ use crate::{
     sink::{Recovery, Sink},
     triage::{Refused, Triage},
 };
-
-/// One batch: enough that a sync per batch costs little per record, small enough that one is held in memory per sink.
-const BATCH: ReadLimit = ReadLimit { records: 512, bytes: 4 << 20 };
 
 /// While there is a backlog, an acknowledgement is a commit of the journal per so many batches: a commit waits for others
 /// to join it, which would otherwise set the pace. A kill meanwhile repeats them, which "at least once" allows.
@@ -111,9 +108,9 @@ impl Progress {
 struct Told {
     /// That somebody must act.
     act: bool,
-    /// Dead letters that no line has told yet, and when the next line may.
-    letters: u64,
-    next_letters: Instant,
+    /// Refused records that no line has told yet, and when the next line may.
+    refused: u64,
+    next_refused: Instant,
 }
 
 /// Why the pump's loop ended.
@@ -139,7 +136,7 @@ impl Pump {
             progress: Progress::default(),
             triage: Triage::default(),
             poison: Vec::new(),
-            told: Told { act: false, letters: 0, next_letters: Instant::now() },
+            told: Told { act: false, refused: 0, next_refused: Instant::now() },
             deliveries: with.metrics.deliveries(&name),
             journal: with.journal,
             reopen: with.reopen,

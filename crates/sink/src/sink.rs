@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use journal::{Journal, Position, Stored};
+use journal::{Journal, Position, ReadLimit, Stored};
 
 use crate::{
     file::{FileConfig, FileError, FileSink},
@@ -17,6 +17,14 @@ use crate::{
     stdout::{StdoutConfig, StdoutError, StdoutSink},
     triage::{Reason, Refused},
 };
+
+/// One batch to this machine: enough that a sync per batch costs little per record, small enough that one is held in memory
+/// per sink.
+const LOCAL_BATCH: ReadLimit = ReadLimit { records: 512, bytes: 4 << 20 };
+
+/// One batch to a peer: many stand behind a proxy that takes 1 MiB, and Loki passes on at most 4 MiB, to which its own
+/// framing comes. A single larger record still goes.
+const POSTED_BATCH: ReadLimit = ReadLimit { records: 512, bytes: 1 << 20 };
 
 /// What an operator asked for.
 #[derive(Debug, Clone)]
@@ -66,10 +74,17 @@ pub(crate) enum Sink {
 pub(crate) struct Delivered {
     /// Records that it will never take; they may become dead letters.
     pub(crate) refused: Vec<Refused>,
-    /// How many it refused for good without saying which: they are counted, and that is all that can be done.
-    pub(crate) unnamed: u64,
+    /// Records that it refused for good without saying which: they are counted and told, and no more can be done.
+    pub(crate) unnamed: Option<Unnamed>,
     /// Records that it asks for again, if any.
     pub(crate) again: Option<Again>,
+}
+
+/// Records that were refused without a name.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    pub(crate) records: u64,
+    pub(crate) said: String,
 }
 
 /// Records that are to be delivered again, and why.
@@ -80,6 +95,14 @@ pub(crate) struct Again {
 }
 
 impl Sink {
+    /// How much one batch may hold.
+    pub(crate) fn batch(&self) -> ReadLimit {
+        match self {
+            Self::Stdout(_) | Self::File(_) => LOCAL_BATCH,
+            Self::Http(_) | Self::Otlp(_) => POSTED_BATCH,
+        }
+    }
+
     /// Lets go of what somebody wants to move away.
     pub(crate) fn reopen_later(&mut self) {
         match self {

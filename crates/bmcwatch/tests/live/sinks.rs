@@ -47,12 +47,12 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let port = listener.local_addr().expect("it is bound").port();
         let (token, lines) = (Arc::new(Mutex::new("Bearer one")), Arc::new(Mutex::new(Vec::new())));
-        let (wanted, taken) = (Arc::clone(&token), Arc::clone(&lines));
+        let (wanted, kept) = (Arc::clone(&token), Arc::clone(&lines));
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {
-                connections.spawn(serve(tcp, tls.clone(), Arc::clone(&wanted), Arc::clone(&taken)));
+                connections.spawn(serve(tcp, tls.clone(), Arc::clone(&wanted), Arc::clone(&kept)));
             }
         });
         Self { port, token, lines, _serving: serving }
@@ -141,6 +141,23 @@ fn write_private(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("it is our file");
 }
 
+fn is_poison(letter: &Value) -> bool {
+    letter["record"]["message"].as_str().is_some_and(|text| text.starts_with(POISON))
+}
+
+async fn the_command_shows_it(home: &Home) {
+    let (code, out, errors) = said(home, &["sinks", "dead-letters"]).await;
+    assert_eq!(code, 0, "{errors}");
+    let rows: Vec<&str> = out.lines().collect();
+    assert!(rows.len() == 2 && rows[1].starts_with("peer ") && rows[1].contains("422"), "{out}");
+    let (code, out, errors) = said(home, &["sinks", "dead-letters", "--sink", "peer", "--json"]).await;
+    assert_eq!(code, 0, "{errors}");
+    let line: Value = serde_json::from_str(&out).expect("one line of JSON");
+    assert!(line["sink"] == "peer" && is_poison(&line), "{line}");
+    let (code, _, errors) = said(home, &["sinks", "dead-letters", "--sink", "pear"]).await;
+    assert!(code == 1 && errors.contains("did you mean \"peer\"?"), "{errors}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_over_tls_follows_its_token_and_keeps_what_its_peer_will_never_take() {
     let lab = Lab::start(91, vec![Profile::openbmc()]).await;
@@ -188,8 +205,6 @@ async fn a_sink_over_tls_follows_its_token_and_keeps_what_its_peer_will_never_ta
     let page: Value = serde_json::from_str(&page).expect("the answer is JSON");
     let letters = page["dead_letters"].as_array().expect("a list");
     assert_eq!((status, letters.len(), &page["next"]), (200, 1, &Value::Null), "{page}");
-    let is_poison =
-        |letter: &Value| letter["record"]["message"].as_str().is_some_and(|text| text.starts_with(POISON));
     assert!(is_poison(&letters[0]), "{page}");
     let dropped =
         daemon.metric("bmcwatch_sink_dropped_events_total", "sink=\"peer\",reason=\"rejected\"").await;
@@ -198,16 +213,7 @@ async fn a_sink_over_tls_follows_its_token_and_keeps_what_its_peer_will_never_ta
     assert_eq!(daemon.ask("GET", "/api/v1/sinks/pear/dead-letters").await.0, 404);
     assert_eq!(daemon.ask("GET", "/api/v1/sinks/peer/dead-letters?limit=0").await.0, 400);
 
-    let (code, out, errors) = said(&home, &["sinks", "dead-letters"]).await;
-    assert_eq!(code, 0, "{errors}");
-    let rows: Vec<&str> = out.lines().collect();
-    assert!(rows.len() == 2 && rows[1].starts_with("peer ") && rows[1].contains("422"), "{out}");
-    let (code, out, errors) = said(&home, &["sinks", "dead-letters", "--sink", "peer", "--json"]).await;
-    assert_eq!(code, 0, "{errors}");
-    let line: Value = serde_json::from_str(&out).expect("one line of JSON");
-    assert!(line["sink"] == "peer" && is_poison(&line), "{line}");
-    let (code, _, errors) = said(&home, &["sinks", "dead-letters", "--sink", "pear"]).await;
-    assert!(code == 1 && errors.contains("did you mean \"peer\"?"), "{errors}");
+    the_command_shows_it(&home).await;
 
     fs::rename(home.records(), home.path("moved.jsonl")).expect("the directory is ours");
     daemon.signal(Signal::SIGUSR1);

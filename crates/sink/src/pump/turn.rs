@@ -10,18 +10,18 @@ use journal::{AppendError, DeadLetter, Position, ReadError, Stored};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{BATCH, BATCHES_PER_ACKNOWLEDGEMENT, Progress, Pump};
+use super::{BATCHES_PER_ACKNOWLEDGEMENT, Progress, Pump};
 use crate::{
     SinkError,
     chain::Chain,
     lag,
     selection::Selected,
-    sink::{Again, Delivered, Recovery},
+    sink::{Again, Delivered, Recovery, Unnamed},
     triage::{Reason, Verdict},
 };
 
-/// Between two lines about dead letters: a peer that refuses much must not fill the log.
-const LETTERS_LINE_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
+/// Between two lines about refused records: a peer that refuses much must not fill the log.
+const REFUSED_LINE_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// What is kept of an error beside a dead letter: enough for what a peer says, and bounded.
 const LETTER_ERROR_CHARS_MAX: usize = 2000;
@@ -99,7 +99,11 @@ impl Pump {
 
     /// Takes the next batch up; false when there is none.
     async fn read(&mut self, head: Position) -> Result<bool, TurnError> {
-        let batch = self.journal.read_after(self.progress.delivered, BATCH).await.map_err(TurnError::Read)?;
+        let batch = self
+            .journal
+            .read_after(self.progress.delivered, self.sink.batch())
+            .await
+            .map_err(TurnError::Read)?;
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
             self.progress.looked = head;
             return Ok(false);
@@ -162,7 +166,8 @@ impl Pump {
     fn answered(&mut self, piece: &[Stored], delivered: Delivered) -> (Verdict, Option<Again>) {
         let Delivered { refused, unnamed, again } = delivered;
         let positions = again.as_ref().map_or(&[][..], |again| &again.positions);
-        let lost = unnamed + (refused.len() + positions.len()) as u64;
+        let nameless = unnamed.as_ref().map_or(0, |unnamed| unnamed.records);
+        let lost = nameless + (refused.len() + positions.len()) as u64;
         let taken = (piece.len() as u64).saturating_sub(lost);
         let said = refused.last().map(|refused| refused.error.clone());
         self.view.send_modify(|view| {
@@ -172,9 +177,12 @@ impl Pump {
                 (true, _) => view.attempts.success += 1,
             }
             view.delivered += taken;
-            view.rejected += unnamed;
+            view.rejected += nameless;
             view.last_refusal = said.or(view.last_refusal.take());
         });
+        if let Some(Unnamed { records, said }) = &unnamed {
+            self.tell_refused(*records, said, "the peer refused records for good and did not say which");
+        }
         let verdict = self.triage.answered(refused, positions);
         (verdict, again)
     }
@@ -226,19 +234,21 @@ impl Pump {
             view.rejected += rejected;
             view.too_large += too_large;
         });
-        self.told.letters += rejected + too_large;
-        if let Some(last) = poison.last()
-            && Instant::now() >= self.told.next_letters
-        {
-            warn!(
-                sink = %self.name, records = self.told.letters, position = last.record.position, error = %last.error,
-                "the peer will never take some records; they are kept as dead letters"
-            );
-            self.told.letters = 0;
-            self.told.next_letters = Instant::now() + LETTERS_LINE_EVERY;
-        }
+        let said = poison.last().map_or("", |refused| &refused.error);
+        let what = "the peer will never take some records; they are kept as dead letters";
+        self.tell_refused(rejected + too_large, said, what);
         self.move_on();
         Ok(())
+    }
+
+    /// At most one line a minute; what came between is in the next one's count.
+    fn tell_refused(&mut self, records: u64, said: &str, what: &str) {
+        self.told.refused += records;
+        if Instant::now() >= self.told.next_refused {
+            warn!(sink = %self.name, records = self.told.refused, error = %said, "{what}");
+            self.told.refused = 0;
+            self.told.next_refused = Instant::now() + REFUSED_LINE_EVERY;
+        }
     }
 
     async fn acknowledge(&mut self) -> Result<(), TurnError> {
