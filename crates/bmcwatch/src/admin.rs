@@ -7,6 +7,7 @@
 mod browser;
 pub(crate) mod certificate;
 mod cors;
+mod dead_letters;
 mod endpoints;
 mod events;
 mod filter;
@@ -161,6 +162,7 @@ fn router(state: AdminState, guard: Arc<Guard>, cors: Arc<Cors>) -> Router {
         .route("/api/v1/endpoints/{id}/trust", post(trust::post))
         .route("/api/v1/events", get(events::get))
         .route("/api/v1/sinks", get(sinks::get))
+        .route("/api/v1/sinks/{name}/dead-letters", get(dead_letters::get))
         .route("/api/v1/tail", get(tail::get))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

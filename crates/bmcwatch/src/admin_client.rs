@@ -89,15 +89,27 @@ impl AdminClient {
         self.answer(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    /// The daemon's answer to a GET of a page of a list, whose path may hold names.
+    pub async fn get_after(&self, path: &[&str], after: u64, limit: u32) -> anyhow::Result<Bytes> {
+        let mut url = self.url(path)?;
+        url.set_query(Some(&format!("after={after}&limit={limit}")));
+        self.answer(self.http.get(url)).await
+    }
+
     /// The daemon's answer to a wish about one endpoint.
     pub async fn post_endpoint(&self, id: &str, wish: &str) -> anyhow::Result<Bytes> {
+        let url = self.url(&["api", "v1", "endpoints", id, wish])?;
+        self.answer(self.http.post(url)).await
+    }
+
+    /// A name may hold characters that a path may not.
+    fn url(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = Url::parse(&self.base)?;
-        // An id may hold characters that a path may not.
         let segments = url.path_segments_mut();
         let mut segments = segments.map_err(|()| anyhow::anyhow!("{} has no paths", self.base))?;
-        segments.extend(["api", "v1", "endpoints", id, wish]);
+        segments.extend(path);
         drop(segments);
-        self.answer(self.http.post(url)).await
+        Ok(url)
     }
 
     /// What the daemon sends as it comes, after the event with this id.

@@ -3,6 +3,8 @@
 //! It takes no decisions about BMCs or records. What varies in tests and in the demo (network, clock, place of the journal,
 //! how a reload gets its config) is handed in; everything else is what production runs.
 
+mod peers;
+mod pumps;
 mod rotation;
 mod supervise;
 
@@ -13,13 +15,13 @@ use journal::{AppendError, Journal, Location, Retention};
 use model::{Clock, Uid};
 use prometheus::Registry;
 use redfish::Network;
-use sink::{FileConfig, Pump, SinkStatus, StdoutConfig};
+use sink::{Pump, SinkStatus};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{Admin, AdminState, BindError, Readiness, Reload, ReloadHandle, ReloadOutcome},
-    config::{Config, Problems, SinkKind, Warning},
+    config::{Config, Problems, Warning},
     logging::{self, Levels},
     metrics::{Metrics, Page},
     systemd,
@@ -59,6 +61,14 @@ pub enum StartError {
     /// Two metrics of one name: a mistake of ours.
     #[error("register the metrics")]
     Metrics(#[from] prometheus::Error),
+    /// A file that opens a sink's peer has changed since the config was checked, and cannot be used any more.
+    #[error("open the peer of the sink {sink}: {why}")]
+    Peer {
+        /// Which sink.
+        sink: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// A part that everything depends on has ended before it was told to.
@@ -84,6 +94,8 @@ pub struct App {
     wish: watch::Sender<collect::Reload>,
     pumps: Vec<Pump>,
     sinks: Arc<[SinkStatus]>,
+    followed: Vec<peers::Followed>,
+    reopen: watch::Sender<u64>,
     admin: Admin,
     admin_reloads: mpsc::Receiver<Reload>,
     admin_state: AdminState,
@@ -97,6 +109,8 @@ pub struct Control {
     pub stop: CancellationToken,
     /// Each message is a wish to load the config again (SIGHUP).
     pub reload: mpsc::Receiver<()>,
+    /// Each change is a wish to open the files of sinks anew (SIGUSR1).
+    pub reopen: watch::Receiver<u64>,
 }
 
 impl App {
@@ -114,7 +128,15 @@ impl App {
         let dependencies = dependencies(network, &journal, &clock, seed, &board, metrics.registry())?;
         let discovery = Discovery::new(wishes, dependencies);
 
-        let (pumps, sinks) = pumps(&config, &journal, &clock, seed);
+        let (reopen, reopens) = watch::channel(0);
+        let pumping = sink::Dependencies {
+            journal: journal.clone(),
+            clock: clock.clone(),
+            seed,
+            metrics: sink::Metrics::register(metrics.registry())?,
+            reopen: reopens,
+        };
+        let pumps::Pumps { to_run: pumps, statuses: sinks, followed } = pumps::build(&config, &pumping)?;
         let metrics = Arc::new(metrics);
         let page = Page::new(
             Arc::clone(&metrics),
@@ -148,6 +170,8 @@ impl App {
             wish,
             pumps,
             sinks,
+            followed,
+            reopen,
             admin,
             admin_reloads,
             admin_state,
@@ -202,6 +226,8 @@ impl App {
             let stop = tasks.sinks.stop();
             tasks.sinks.spawn_mortal("sink", async move { pump.run(stop).await });
         }
+        let (followed, stop) = (self.followed, tasks.sinks.stop());
+        tasks.sinks.spawn_mortal("peer files", peers::follow(followed, stop));
         let (discovery, stop) = (self.discovery, tasks.collectors.stop());
         tasks.collectors.spawn("discovery", async move { discovery.run(stop).await });
         let (admin, state, stop) = (self.admin, self.admin_state, tasks.admin.stop());
@@ -227,6 +253,10 @@ impl App {
                     asked.done(outcome);
                 }
                 Some(seen) = seen.recv() => steering.looked(seen),
+                Ok(()) = control.reopen.changed() => {
+                    tracing::info!("the files of sinks are opened anew");
+                    self.reopen.send_modify(|times| *times += 1);
+                }
             }
         };
         systemd::stopping();
@@ -377,22 +407,6 @@ fn dependencies(
         metrics: collect::Metrics::register(registry)?,
         redfish_metrics: redfish::Metrics::register(registry)?,
     })
-}
-
-fn pumps(config: &Config, journal: &Journal, clock: &Clock, seed: u64) -> (Vec<Pump>, Arc<[SinkStatus]>) {
-    let of = |sink: &crate::config::SinkConfig| {
-        let what = match &sink.kind {
-            SinkKind::Stdout => sink::SinkConfig::Stdout(StdoutConfig::default()),
-            SinkKind::File(file) => sink::SinkConfig::File(FileConfig {
-                path: file.path.clone(),
-                max_size: file.max_size,
-                max_files: file.max_files,
-            }),
-        };
-        Pump::new(sink.name.clone(), what, journal.clone(), clock.clone(), seed)
-    };
-    let (pumps, sinks): (Vec<Pump>, Vec<SinkStatus>) = config.sinks.iter().map(of).unzip();
-    (pumps, sinks.into())
 }
 
 /// The same effective config has the same hash on every replica; secrets are not part of it.

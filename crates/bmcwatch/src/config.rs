@@ -43,7 +43,11 @@ pub use reference::reference;
 pub use secret_file::SecretFile;
 pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
-pub use sinks::{FileSinkConfig, SinkConfig, SinkKind};
+pub(crate) use sinks::{COMPRESSIONS, FORMATS, PACKINGS, SYNCS, is_secret};
+pub use sinks::{
+    FileSinkConfig, HttpSinkConfig, Opening, OpeningRead, OtlpSinkConfig, PeerConfig, SinkConfig, SinkKind,
+    Unusable,
+};
 
 pub(crate) use matching::Pattern;
 pub(crate) use nearest::{no_such_endpoint, suggest};

@@ -101,10 +101,12 @@ async fn ask(config: Config, command: Command) -> anyhow::Result<()> {
         },
         Command::Events(asked) => events::show(daemon(asked.access.clone())?, asked).await,
         Command::Tail(asked) => tail::follow(daemon(asked.access.clone())?, asked, Clock::system()).await,
-        Command::Sinks(cli::Sinks { list, command }) => {
-            let list = command.map_or(list, |SinksCommand::List(list)| list);
-            sinks::show(daemon(list.access)?, Form::asked(list.json)).await
-        }
+        Command::Sinks(cli::Sinks { list, command }) => match command.unwrap_or(SinksCommand::List(list)) {
+            SinksCommand::List(list) => sinks::show(daemon(list.access)?, Form::asked(list.json)).await,
+            SinksCommand::DeadLetters(asked) => {
+                cli::show_dead_letters(daemon(asked.access.clone())?, &asked).await
+            }
+        },
         Command::Journal(command) => journal_file::run(&config.journal.directory, command),
         other => unreachable!("{other:?} asks nobody"),
     };

@@ -1,10 +1,10 @@
-//! Signals: SIGTERM and SIGINT end the program, SIGHUP loads the config again.
+//! Signals: SIGTERM and SIGINT end the program, SIGHUP loads the config again, SIGUSR1 opens the files of sinks anew.
 
 use std::io;
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,10 @@ pub fn listen(stop: CancellationToken) -> io::Result<(Control, impl Future<Outpu
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut reopen = signal(SignalKind::user_defined1())?;
     let (reloads, reload) = mpsc::channel(RELOADS_MAX);
-    let control = Control { stop: stop.clone(), reload };
+    let (reopens, wish) = watch::channel(0);
+    let control = Control { stop: stop.clone(), reload, reopen: wish };
     let forward = async move {
         loop {
             tokio::select! {
@@ -28,6 +30,7 @@ pub fn listen(stop: CancellationToken) -> io::Result<(Control, impl Future<Outpu
                 _ = interrupt.recv() => stop.cancel(),
                 // A full queue holds a reload that has not begun yet and will see what this one would.
                 _ = hang_up.recv() => drop(reloads.try_send(())),
+                _ = reopen.recv() => reopens.send_modify(|times| *times += 1),
             }
         }
     };

@@ -20,7 +20,7 @@ fn the_help_texts_are_the_committed_ones() {
     command.build();
     let mut texts = Vec::new();
     pages(command, "bmcwatch", &mut texts);
-    assert_eq!(texts.len(), 19, "one for the program and one for each command");
+    assert_eq!(texts.len(), 20, "one for the program and one for each command");
     for (name, text) in texts {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/help").join(format!("{name}.txt"));

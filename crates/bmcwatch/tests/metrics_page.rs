@@ -102,6 +102,8 @@ fn sinks() -> [SinkView; 2] {
     archive.oldest_pending_at = Some("2026-11-20T14:01:02.5Z".parse().unwrap());
     archive.delivered = 47_000;
     archive.expired = 3;
+    archive.rejected = 2;
+    archive.filtered = 40;
     archive.attempts = Attempts { success: 900, retryable: 4, permanent: 0 };
     [archive, SinkView::new("stdout".to_owned(), "stdout")]
 }
@@ -124,6 +126,8 @@ fn page() -> String {
         readers: Vec::new(),
         pruned_delivered: 97,
         pruned_undelivered: 3,
+        dead_letters: vec![("archive".to_owned(), 2)],
+        displaced_letters: 1,
     };
     let snapshot = Snapshot {
         endpoints: &[streaming(), downgraded(), never_seen()],
@@ -206,12 +210,13 @@ fn every_family_of_the_page_is_documented_and_the_reverse() {
 
 /// A family with labels is not on a page before its first event, so the registry is asked whether it knows the name.
 #[test]
-fn every_documented_family_about_collecting_and_requests_is_registered_and_the_reverse() {
+fn every_documented_family_about_collecting_requests_and_deliveries_is_registered_and_the_reverse() {
     let metrics = Metrics::new("bmcwatch").unwrap();
     collect::Metrics::register(metrics.registry()).unwrap();
     redfish::Metrics::register(metrics.registry()).unwrap();
-    let mut documented = documented("Collecting");
-    documented.extend(self::documented("Requests to BMCs"));
+    sink::Metrics::register(metrics.registry()).unwrap();
+    let documented: BTreeSet<String> =
+        ["Collecting", "Requests to BMCs", "Deliveries"].into_iter().flat_map(documented).collect();
     for name in &documented {
         let twin = prometheus::IntGauge::new(name.as_str(), "Same name.").unwrap();
         let refused = metrics.registry().register(Box::new(twin)).is_err();

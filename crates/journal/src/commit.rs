@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
-    Appended, Batch, Item, Outcome, Position, TwinSide, When,
+    Appended, Batch, DeadLetter, Item, Outcome, Position, TwinSide, When, dead_letter,
     totals::Totals,
     twin::{self, Partner},
 };
@@ -20,6 +20,8 @@ pub(crate) enum Work {
     Append(Batch),
     /// Move a reader forward.
     Acknowledge { reader: String, position: Position },
+    /// Keep what a reader's peer will never take.
+    PutAside { reader: String, letters: Vec<DeadLetter> },
     /// Say which readers there are.
     SetReaders(Vec<String>),
 }
@@ -29,6 +31,7 @@ impl Work {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Append(batch) => batch.items.len().max(1),
+            Self::PutAside { letters, .. } => letters.len().max(1),
             Self::Acknowledge { .. } | Self::SetReaders(_) => 1,
         }
     }
@@ -38,6 +41,8 @@ impl Work {
 pub(crate) struct Committed {
     pub(crate) totals: Totals,
     pub(crate) answers: Vec<Appended>,
+    /// Dead letters that had to go for newer ones.
+    pub(crate) displaced: u64,
 }
 
 /// Marks of a group by scope and name: only the newest value of each is written.
@@ -54,6 +59,7 @@ pub(crate) fn commit<'g>(
     let mut marks = Marks::new();
     let mut appender = Appender::new(&transaction, totals, now_ms)?;
     let mut answers = Vec::new();
+    let mut displaced = 0;
     for work in group {
         let outcomes = match work {
             Work::Append(batch) => {
@@ -71,6 +77,10 @@ pub(crate) fn commit<'g>(
                 acknowledge(&transaction, reader, (*position).min(appender.totals.head))?;
                 Vec::new()
             }
+            Work::PutAside { reader, letters } => {
+                displaced += dead_letter::put_aside(&transaction, reader, letters, now_ms)?;
+                Vec::new()
+            }
             Work::SetReaders(names) => {
                 set_readers(&transaction, names)?;
                 Vec::new()
@@ -83,7 +93,7 @@ pub(crate) fn commit<'g>(
     set_marks(&transaction, marks)?;
     totals.save(&transaction)?;
     transaction.commit()?;
-    Ok(Committed { totals, answers })
+    Ok(Committed { totals, answers, displaced })
 }
 
 /// Appending within one transaction: the statements that every item needs, and the totals as they grow.

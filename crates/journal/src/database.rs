@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig};
 
-use crate::OpenError;
+use crate::{OpenError, dead_letter};
 
 /// The format this version writes, kept as SQLite's `user_version`.
 const FORMAT: i64 = 1;
@@ -93,6 +93,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     if format == Format::Empty {
         create(&connection).map_err(failed)?;
     }
+    connection.execute_batch(dead_letter::SCHEMA).map_err(failed)?;
     Ok(connection)
 }
 
@@ -125,6 +126,7 @@ pub(crate) fn open_memory() -> Result<Connection, OpenError> {
     let connection = Connection::open_in_memory().map_err(failed)?;
     configure(&connection).map_err(failed)?;
     create(&connection).map_err(failed)?;
+    connection.execute_batch(dead_letter::SCHEMA).map_err(failed)?;
     Ok(connection)
 }
 

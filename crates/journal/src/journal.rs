@@ -12,9 +12,10 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AppendError, Appended, Batch, Key, OpenError, ReadError, ReadLimit, Retention, Stat, Stored, Writer,
+    AppendError, Appended, Batch, DeadLetter, KeptLetter, Key, OpenError, ReadError, ReadLimit, Retention,
+    Stat, Stored, Writer,
     commit::Work,
-    database,
+    database, dead_letter,
     desk::{Desk, Thread, blocking},
     read, search,
     stat::{self, Counters},
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) searcher: Desk,
     /// The database file; `None` in memory.
     pub(crate) path: Option<PathBuf>,
+    pub(crate) retention: Retention,
     pub(crate) head: watch::Sender<Position>,
     pub(crate) writable: watch::Sender<bool>,
     pub(crate) closing: watch::Sender<bool>,
@@ -97,6 +99,7 @@ impl Journal {
             reader,
             searcher,
             path: opened.path,
+            retention,
             head: watch::Sender::new(opened.totals.head),
             writable: watch::Sender::new(true),
             closing: watch::Sender::new(false),
@@ -164,6 +167,28 @@ impl Journal {
     /// Moves a named reader. A position never moves backwards, and never beyond the head.
     pub async fn acknowledge(&self, reader: &str, position: Position) -> Result<(), AppendError> {
         self.ask(Work::Acknowledge { reader: reader.to_owned(), position }).await.map(drop)
+    }
+
+    /// Keeps records that a named reader's peer will never take. Durable when it returns, so that the reader may move on;
+    /// at most [`DEAD_LETTERS_MAX`](crate::DEAD_LETTERS_MAX) are kept, the oldest go first.
+    pub async fn put_aside(&self, reader: &str, letters: Vec<DeadLetter>) -> Result<(), AppendError> {
+        self.ask(Work::PutAside { reader: reader.to_owned(), letters }).await.map(drop)
+    }
+
+    /// Dead letters of a named reader after a position, oldest first.
+    pub async fn dead_letters(
+        &self,
+        reader: &str,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<KeptLetter>, ReadError> {
+        let reader = reader.to_owned();
+        self.read(move |connection| dead_letter::letters_after(connection, &reader, after, limit)).await
+    }
+
+    /// What is deleted when.
+    pub fn retention(&self) -> Retention {
+        self.shared.retention
     }
 
     /// Says which readers exist now: others no longer hold back "delivered" when retention counts.

@@ -13,6 +13,7 @@
 mod append;
 mod commit;
 mod database;
+mod dead_letter;
 mod desk;
 mod error;
 mod journal;
@@ -27,6 +28,7 @@ mod visitor;
 mod writer;
 
 pub use append::{Appended, Batch, Item, Key, Mark, Outcome, Twin, TwinSide, When};
+pub use dead_letter::{DEAD_LETTERS_MAX, DeadLetter, KeptLetter};
 pub use error::{AppendError, BackUpError, OpenError, ReadError};
 pub use journal::{Journal, Location, Position, WallClock};
 pub use read::{ReadLimit, Stored};

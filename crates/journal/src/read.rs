@@ -12,6 +12,8 @@ use crate::{Key, Position};
 pub struct Stored {
     /// Its place in the journal.
     pub position: Position,
+    /// When it was appended, in milliseconds since 1970: what retention goes by.
+    pub at_ms: i64,
     /// The bytes that were appended.
     pub bytes: Vec<u8>,
 }
@@ -32,22 +34,23 @@ pub(crate) fn records_after(
     limit: ReadLimit,
 ) -> rusqlite::Result<Vec<Stored>> {
     let mut query = connection
-        .prepare_cached("SELECT position, bytes FROM record WHERE position > ?1 ORDER BY position")?;
+        .prepare_cached("SELECT position, at_ms, bytes FROM record WHERE position > ?1 ORDER BY position")?;
     take(query.query([after.min(Position::MAX / 2).cast_signed()])?, limit)
 }
 
-/// The first of these rows (position, bytes) that fit the limit.
+/// The first of these rows (position, at_ms, bytes) that fit the limit.
 pub(crate) fn take(mut rows: Rows<'_>, limit: ReadLimit) -> rusqlite::Result<Vec<Stored>> {
     let mut found = Vec::new();
     let mut bytes = 0;
     while found.is_empty() || found.len() < limit.records {
         let Some(row) = rows.next()? else { break };
-        let blob = row.get_ref(1)?.as_blob()?;
+        let blob = row.get_ref(2)?.as_blob()?;
         bytes += blob.len();
         if bytes > limit.bytes && !found.is_empty() {
             break;
         }
-        found.push(Stored { position: row.get::<_, i64>(0)?.cast_unsigned(), bytes: blob.to_vec() });
+        let position = row.get::<_, i64>(0)?.cast_unsigned();
+        found.push(Stored { position, at_ms: row.get(1)?, bytes: blob.to_vec() });
     }
     Ok(found)
 }

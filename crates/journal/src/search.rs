@@ -36,7 +36,8 @@ pub(crate) fn records_before(
     before: Position,
     limit: ReadLimit,
 ) -> rusqlite::Result<Vec<Stored>> {
-    let mut query = connection
-        .prepare_cached("SELECT position, bytes FROM record WHERE position < ?1 ORDER BY position DESC")?;
+    let mut query = connection.prepare_cached(
+        "SELECT position, at_ms, bytes FROM record WHERE position < ?1 ORDER BY position DESC",
+    )?;
     read::take(query.query([before.min(Position::MAX / 2).cast_signed()])?, limit)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::{Position, totals::Totals};
+use crate::{Position, dead_letter, totals::Totals};
 
 /// Numbers about the journal, for metrics and `journal stat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Stat {
     pub pruned_delivered: u64,
     /// Records deleted by retention that some reader had not had: loss for that reader.
     pub pruned_undelivered: u64,
+    /// Dead letters that are kept, by reader; readers that exist no more are among them.
+    pub dead_letters: Vec<(String, u64)>,
+    /// Dead letters that had to go for newer ones since opening.
+    pub displaced_letters: u64,
 }
 
 /// What the writer counts since opening.
@@ -47,6 +51,7 @@ pub(crate) struct Counters {
     pub(crate) committed_items: u64,
     pub(crate) last_commit: Duration,
     pub(crate) total_commit: Duration,
+    pub(crate) displaced_letters: u64,
 }
 
 /// Reads what the database knows; the counters and the bytes on disk are the caller's.
@@ -76,5 +81,7 @@ pub(crate) fn stat(connection: &Connection, counters: Counters, file_bytes: u64)
         readers,
         pruned_delivered: totals.pruned_delivered,
         pruned_undelivered: totals.pruned_undelivered,
+        dead_letters: dead_letter::counts(&transaction)?,
+        displaced_letters: counters.displaced_letters,
     })
 }

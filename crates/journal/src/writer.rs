@@ -195,7 +195,7 @@ impl Writer {
         let Some((group, done)) = self.desk.with(work).await else { return };
         match done {
             Ok(committed) => {
-                self.count_commit(items as u64, started.elapsed());
+                self.count_commit(items as u64, started.elapsed(), committed.displaced);
                 self.publish(group, committed);
             }
             Err(failure) => {
@@ -217,12 +217,13 @@ impl Writer {
         }
     }
 
-    fn count_commit(&self, items: u64, took: Duration) {
+    fn count_commit(&self, items: u64, took: Duration, displaced: u64) {
         let mut counters = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.commits += 1;
         counters.committed_items += items;
         counters.last_commit = took;
         counters.total_commit += took;
+        counters.displaced_letters += displaced;
     }
 
     /// Deletes a slice; when there is more, the next one follows after the next group.

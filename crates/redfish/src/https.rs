@@ -18,8 +18,12 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
-use rustls::{ClientConfig, client::Resumption, crypto::CryptoProvider};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls::{
+    ClientConfig, ConfigBuilder,
+    client::{Resumption, WantsClientCert},
+    crypto::CryptoProvider,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 use tower::service_fn;
 
@@ -115,32 +119,60 @@ impl Https {
     }
 
     fn configuration(&self, trust: &Trust, pem: &[u8]) -> Result<ClientConfig, TrustError> {
-        let provider = Arc::clone(&self.shared.provider);
-        let verifier = match trust {
-            Trust::System => {
-                let found = rustls_native_certs::load_native_certs().certs;
-                Verifier::roots(provider, found).map_err(|_| TrustError::NoSystemRoots)?
-            }
-            Trust::Ca(path) => {
-                let wrong = |source| TrustError::CaFile { path: path.clone(), source };
-                let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-                let found = found.map_err(|error| wrong(Box::new(error)))?;
-                Verifier::roots(provider, found)
-                    .map_err(|_| wrong("no CERTIFICATE block that we can read".into()))?
-            }
-            Trust::Pin(pin) => Verifier::pin(provider, *pin),
-            Trust::Tofu => return Err(TrustError::NoKeyYet),
-            Trust::Insecure => Verifier::any(provider),
-        };
-        let mut tls = ClientConfig::builder_with_provider(Arc::clone(&self.shared.provider))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| TrustError::Setup(Box::new(error)))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(tls)
+        let builder = believing(&self.shared.provider, trust, pem)?;
+        Ok(http_1(builder.with_no_client_auth()))
     }
+}
+
+/// The TLS of a client for a peer that is no BMC, under the same policies: `authorities` is what stands in the file of a
+/// `ca:` policy, `own` our certificate with its chain and its key.
+pub fn tls_client(
+    trust: &Trust,
+    authorities: &[u8],
+    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, TrustError> {
+    let builder = believing(&Arc::new(rustls::crypto::ring::default_provider()), trust, authorities)?;
+    Ok(http_1(match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(chain, key).map_err(|error| TrustError::Setup(Box::new(error)))?
+        }
+    }))
+}
+
+fn http_1(mut tls: ClientConfig) -> ClientConfig {
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}
+
+/// A client's configuration as far as it says whom to believe.
+fn believing(
+    provider: &Arc<CryptoProvider>,
+    trust: &Trust,
+    pem: &[u8],
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TrustError> {
+    let (provider, ring) = (Arc::clone(provider), Arc::clone(provider));
+    let verifier = match trust {
+        Trust::System => {
+            let found = rustls_native_certs::load_native_certs().certs;
+            Verifier::roots(provider, found).map_err(|_| TrustError::NoSystemRoots)?
+        }
+        Trust::Ca(path) => {
+            let wrong = |source| TrustError::CaFile { path: path.clone(), source };
+            let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+            let found = found.map_err(|error| wrong(Box::new(error)))?;
+            Verifier::roots(provider, found)
+                .map_err(|_| wrong("no CERTIFICATE block that we can read".into()))?
+        }
+        Trust::Pin(pin) => Verifier::pin(provider, *pin),
+        Trust::Tofu => return Err(TrustError::NoKeyYet),
+        Trust::Insecure => Verifier::any(provider),
+    };
+    Ok(ClientConfig::builder_with_provider(ring)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| TrustError::Setup(Box::new(error)))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
 impl Network for Https {

@@ -46,7 +46,7 @@ pub use error::{
 };
 pub use event::Event;
 pub use event_stream::{EventStream, Noise, StreamItem};
-pub use https::Https;
+pub use https::{Https, tls_client};
 pub use identity::{Dating, Identity, Scheme, TwinKey, unversioned};
 pub use log_entry::{Entry, Signs};
 pub use log_service::{Keeping, Latest, LogService, LogServices};

@@ -10,6 +10,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait: an operator who repaired a sink should see it move within half a minute.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// A peer that asks for more patience than this is asked again after this: what it said may be a mistake.
+const PEER_LONGEST: Duration = Duration::from_mins(5);
+
 /// The waits of one sink.
 #[derive(Debug)]
 pub(crate) struct Backoff {
@@ -28,6 +31,11 @@ impl Backoff {
         let doubled = FIRST.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
         doubled.min(LONGEST).mul_f64(self.chance.random_range(0.75..=1.0))
+    }
+
+    /// One more failure, after which the peer said how long to wait: at least that.
+    pub(crate) fn next_not_before(&mut self, after: Duration) -> Duration {
+        self.next().max(after.min(PEER_LONGEST))
     }
 
     /// It worked: the next failure waits the first wait again.
@@ -63,6 +71,14 @@ mod tests {
         let mut backoff = Backoff::seeded(1);
         let wait = (0..100).map(|_| backoff.next()).last().unwrap();
         assert!(wait <= LONGEST && wait >= LONGEST.mul_f64(0.74), "{wait:?}");
+    }
+
+    #[test]
+    fn a_peer_that_asks_for_patience_gets_it_up_to_a_limit() {
+        let mut backoff = Backoff::seeded(1);
+        assert_eq!(backoff.next_not_before(Duration::from_secs(7)), Duration::from_secs(7));
+        assert!(backoff.next_not_before(Duration::ZERO) > Duration::from_secs(1));
+        assert_eq!(backoff.next_not_before(Duration::MAX), PEER_LONGEST);
     }
 
     #[test]

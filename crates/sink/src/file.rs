@@ -1,9 +1,10 @@
-//! The file sink: JSON lines appended to a file, on disk before they are acknowledged, rotated by size.
+//! The file sink: JSON lines appended to a file, on disk before they are acknowledged unless the operator does without,
+//! rotated by size and by age.
 //!
 //! What the file holds is whole lines: a line that a crash or a full disk cut is removed before anything is appended.
 //! A restart after a kill between writing and acknowledging writes nothing twice, because the last line's position is
 //! read back (`tail`). A file that somebody moved, removed or replaced is made anew.
-//! Not here: compression, rotation by time, other formats. Two sinks must not share a file.
+//! Not here: other formats. Two sinks must not share a file.
 
 mod rotation;
 mod tail;
@@ -13,6 +14,8 @@ use std::{
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use journal::{Journal, Position, ReadError, ReadLimit, Stored};
@@ -31,6 +34,37 @@ pub struct FileConfig {
     pub max_size: u64,
     /// Renamed files that are kept beside the current one, `path.1` being the newest; 0 keeps none.
     pub max_files: u32,
+    /// A file does not hold records that lie further apart than this: it is renamed when one comes that does.
+    pub rotate_every: Option<Duration>,
+    /// What becomes of renamed files.
+    pub packing: Packing,
+    /// When lines are on disk.
+    pub sync: Sync,
+}
+
+impl FileConfig {
+    /// A file of at most this many bytes, everything else as when nothing is said.
+    pub fn new(path: PathBuf, max_size: u64, max_files: u32) -> Self {
+        Self { path, max_size, max_files, rotate_every: None, packing: Packing::None, sync: Sync::Batch }
+    }
+}
+
+/// What becomes of renamed files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// They stay as they are.
+    None,
+    /// All but the newest are packed.
+    Gzip,
+}
+
+/// When lines are on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// After each batch, before it is acknowledged: a power cut loses nothing.
+    Batch,
+    /// When the system thinks fit, usually within half a minute: a power cut loses what it had not written.
+    Never,
 }
 
 /// A batch was not written.
@@ -108,8 +142,10 @@ pub(crate) struct FileSink {
 #[derive(Debug)]
 struct OpenFile {
     file: File,
-    /// Length of its whole, synced lines.
+    /// Length of its whole lines.
     length: u64,
+    /// When its first record was stored, in milliseconds since 1970; only where that decides anything.
+    begun_ms: Option<i64>,
 }
 
 impl FileSink {
@@ -117,10 +153,15 @@ impl FileSink {
         Self { config, open: None, written: 0 }
     }
 
+    /// Lets the file go; the next batch opens what then stands at the path.
+    pub(crate) fn reopen_later(&mut self) {
+        self.open = None;
+    }
+
     /// Writes the records that the file does not have yet, and returns when they are on disk.
     ///
     /// There is no deadline here: a write that hangs in the kernel cannot be taken back, and only this sink waits.
-    pub(crate) async fn deliver(&mut self, batch: Vec<Stored>, journal: &Journal) -> Result<(), FileError> {
+    pub(crate) async fn deliver(&mut self, batch: Arc<[Stored]>, journal: &Journal) -> Result<(), FileError> {
         let open = self.take_open().await?;
         let open = match open {
             Some(open) => open,
@@ -197,7 +238,11 @@ fn open_file(config: &FileConfig) -> Result<(OpenFile, Option<LastLine>), FileEr
         0 => tail::last_line_of(&rotation::rotated(path, 1)).map_err(tail)?,
         _ => tail::last_line(&file, length).map_err(tail)?,
     };
-    Ok((OpenFile { file, length }, last))
+    let begun_ms = match config.rotate_every {
+        Some(_) => tail::first_observed_ms(path).map_err(tail)?,
+        None => None,
+    };
+    Ok((OpenFile { file, length, begun_ms }, last))
 }
 
 /// Appends the records as lines, in as few writes as rotation allows, and syncs them.
@@ -212,14 +257,15 @@ fn write_batch<'a>(
         codec::write_line(stored.position, &stored.bytes, &mut lines);
         let begun = open.length + start as u64;
         let with_it = open.length + lines.len() as u64;
-        if begun > 0 && with_it > config.max_size {
+        if begun > 0 && (with_it > config.max_size || open.is_too_old_for(stored, config)) {
             let line = lines.split_off(start);
-            open.append(&config.path, &lines)?;
+            open.append(config, &lines)?;
             open = rotate(config, open)?;
             lines = line;
         }
+        open.begun_ms.get_or_insert(stored.at_ms);
     }
-    open.append(&config.path, &lines)?;
+    open.append(config, &lines)?;
     Ok(open)
 }
 
@@ -227,17 +273,32 @@ fn rotate(config: &FileConfig, open: OpenFile) -> Result<OpenFile, FileError> {
     drop(open);
     rotation::rotate(&config.path, config.max_files)
         .map_err(|source| FileError::Rotate { path: config.path.clone(), source })?;
+    if config.packing == Packing::Gzip
+        && let Err(error) = rotation::pack(&config.path, config.max_files, MODE)
+    {
+        // It costs room and nothing else; the next rotation tries again.
+        tracing::warn!(path = %config.path.display(), error = %error, "renamed files were not packed");
+    }
     open_file(config).map(|(open, _)| open)
 }
 
 impl OpenFile {
-    fn append(&mut self, path: &Path, lines: &[u8]) -> Result<(), FileError> {
+    /// Its first record was stored so long before this one that they do not belong together.
+    fn is_too_old_for(&self, stored: &Stored, config: &FileConfig) -> bool {
+        let age = self.begun_ms.map(|begun| stored.at_ms.saturating_sub(begun));
+        let age = age.and_then(|age| u64::try_from(age).ok()).map(Duration::from_millis);
+        age.zip(config.rotate_every).is_some_and(|(age, every)| age >= every)
+    }
+
+    fn append(&mut self, config: &FileConfig, lines: &[u8]) -> Result<(), FileError> {
+        let path = &config.path;
         let written = self.file.write_all(lines);
-        let synced = match written {
-            Ok(()) => {
-                self.file.sync_data().map_err(|source| FileError::Sync { path: path.to_owned(), source })
+        let synced = match (written, config.sync) {
+            (Ok(()), Sync::Batch) => {
+                self.file.sync_data().map_err(|source| FileError::Sync { path: path.clone(), source })
             }
-            Err(source) => Err(FileError::Write { path: path.to_owned(), source }),
+            (Ok(()), Sync::Never) => Ok(()),
+            (Err(source), _) => Err(FileError::Write { path: path.clone(), source }),
         };
         if let Err(error) = synced {
             // Best effort, so that readers of the file see whole lines at once: opening it again cuts a torn line too.

@@ -13,7 +13,7 @@ pub struct Attempts {
     pub success: u64,
     /// It did not, and is tried again.
     pub retryable: u64,
-    /// It did not and never will; the sink has ended.
+    /// It did not and never will as it was: the batch is halved, or somebody must act, or the sink has ended.
     pub permanent: u64,
 }
 
@@ -22,7 +22,7 @@ pub struct Attempts {
 pub struct SinkView {
     /// Its name in the config, and as a reader of the journal.
     pub name: String,
-    /// Its type in the config: `file`, `stdout`.
+    /// Its type in the config, such as `file`.
     pub kind: &'static str,
     /// Everything up to here has been delivered and acknowledged.
     pub position: Position,
@@ -34,16 +34,25 @@ pub struct SinkView {
     pub ended: bool,
     /// The last error, with its causes.
     pub last_error: Option<String>,
-    /// When it happened.
+    /// What the peer last said of a record that it refused for good.
+    pub last_refusal: Option<String>,
+    /// When the last error happened.
     pub last_error_at: Option<DateTime<Utc>>,
     /// When the last delivery was acknowledged.
     pub last_success_at: Option<DateTime<Utc>>,
-    /// While deliveries fail: when the oldest record that waits was observed.
+    /// While records wait: when the oldest of them was observed; looked at when a delivery fails and once a minute.
     pub oldest_pending_at: Option<DateTime<Utc>>,
     /// Records that the sink has taken since the start of the process.
     pub delivered: u64,
-    /// Records that retention deleted before this sink had them, since the start of the process: loss.
+    /// Records that its filter held back since the start of the process.
+    pub filtered: u64,
+    /// Records that retention deleted before this sink had them, or that were older than its `max_lag`, since the start of
+    /// the process: loss.
     pub expired: u64,
+    /// Records that the peer refused for good since the start of the process.
+    pub rejected: u64,
+    /// The same, because they were too large.
+    pub too_large: u64,
     /// Deliveries since the start of the process.
     pub attempts: Attempts,
 }
@@ -59,11 +68,15 @@ impl SinkView {
             up: true,
             ended: false,
             last_error: None,
+            last_refusal: None,
             last_error_at: None,
             last_success_at: None,
             oldest_pending_at: None,
             delivered: 0,
+            filtered: 0,
             expired: 0,
+            rejected: 0,
+            too_large: 0,
             attempts: Attempts::default(),
         }
     }

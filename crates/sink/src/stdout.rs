@@ -3,7 +3,10 @@
 //! A batch is written and flushed before it is acknowledged; a pipe gives no other word, so "delivered" means that the
 //! kernel took it. Writing happens on a thread of its own kind, because a reader that does not read blocks it.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
 
 use journal::Stored;
 use model::codec;
@@ -70,7 +73,7 @@ impl StdoutSink {
     /// Writes the batch and flushes it.
     ///
     /// There is no deadline here: a reader may pause for as long as it likes, and only this sink waits for it.
-    pub(crate) async fn deliver(&mut self, batch: Vec<Stored>) -> Result<(), StdoutError> {
+    pub(crate) async fn deliver(&mut self, batch: Arc<[Stored]>) -> Result<(), StdoutError> {
         let form = self.form;
         let work = move || write_all(&mut io::stdout().lock(), &render(form, &batch));
         tokio::task::spawn_blocking(work).await.map_err(StdoutError::Task)??;
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     fn stored(position: u64, body: &str) -> Stored {
-        Stored { position, bytes: body.as_bytes().to_vec() }
+        Stored { position, at_ms: 0, bytes: body.as_bytes().to_vec() }
     }
 
     #[test]

@@ -6,8 +6,11 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use journal::{Batch, Item, Journal, Location, Retention, When};
 use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Severity, Uid, codec};
-use sink::{DRAIN_DEADLINE, FileConfig, Pump, SinkConfig, SinkStatus, SinkView};
-use tokio::{task::JoinSet, time::timeout};
+use sink::{
+    Attempts, DRAIN_DEADLINE, Dependencies, FileConfig, Filter, Metrics, Pump, Selection, Settings,
+    SinkConfig, SinkStatus, SinkView,
+};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Virtual time: no story waits longer than this for what it expects.
@@ -18,6 +21,7 @@ struct Story {
     journal: Journal,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    reopen: watch::Sender<u64>,
 }
 
 impl Story {
@@ -26,7 +30,8 @@ impl Story {
         let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
-        Self { directory: tempfile::tempdir().unwrap(), journal, tasks, stop: CancellationToken::new() }
+        let (stop, reopen) = (CancellationToken::new(), watch::Sender::new(0));
+        Self { directory: tempfile::tempdir().unwrap(), journal, tasks, stop, reopen }
     }
 
     fn path(&self) -> PathBuf {
@@ -34,9 +39,16 @@ impl Story {
     }
 
     fn pump_to(&mut self, name: &str, path: PathBuf) -> SinkStatus {
-        let config = SinkConfig::File(FileConfig { path, max_size: 1 << 30, max_files: 2 });
+        self.pump_selected(name, path, Selection::default())
+    }
+
+    fn pump_selected(&mut self, name: &str, path: PathBuf, selection: Selection) -> SinkStatus {
+        let sink = SinkConfig::File(FileConfig::new(path, 1 << 30, 2));
         let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
-        let (pump, status) = Pump::new(name.to_owned(), config, self.journal.clone(), clock, 7);
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let reopen = self.reopen.subscribe();
+        let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics, reopen };
+        let (pump, status) = Pump::new(Settings { name: name.to_owned(), sink, selection }, with);
         self.tasks.spawn(pump.run(self.stop.clone()));
         status
     }
@@ -179,6 +191,31 @@ async fn a_sink_that_is_down_says_why_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_filter_holds_back_is_counted_and_passed_over() {
+    let mut story = Story::begin().await;
+    story.append(1..=600).await;
+    let filter = Filter { kinds: vec![Kind::Gap], ..Filter::default() };
+    let gaps = Selection { filter, max_lag: None };
+    let mut none = story.pump_selected("none", story.directory.path().join("gaps.jsonl"), gaps);
+    let view = until(&mut none, |view| view.position == 600).await;
+    assert_eq!((view.filtered, view.delivered, view.attempts), (600, 0, Attempts::default()));
+    assert!(!story.directory.path().join("gaps.jsonl").exists());
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_waited_for_longer_than_the_sink_wants_is_counted_as_expired() {
+    let mut story = Story::begin().await;
+    // The journal's clock stands at 1970, the sink's at 2026.
+    story.append(1..=3).await;
+    let lag = Selection { max_lag: Some(Duration::from_hours(1)), ..Selection::default() };
+    let mut status = story.pump_selected("late", story.path(), lag);
+    let view = until(&mut status, |view| view.position == 3).await;
+    assert_eq!((view.expired, view.delivered), (3, 0));
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_that_is_down_holds_up_no_other() {
     let mut story = Story::begin().await;
     let mut down = story.pump_to("down", story.directory.path().join("none/records.jsonl"));
@@ -208,6 +245,33 @@ async fn a_stop_does_not_wait_for_ever_for_a_sink_that_is_down() {
     let begun = tokio::time::Instant::now();
     story.end().await;
     assert!(begun.elapsed() < DRAIN_DEADLINE + Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_let_go_when_it_is_asked_for_and_not_only_with_the_next_record() {
+    let mut story = Story::begin().await;
+    let mut status = story.pump("archive");
+    story.append(1..=3).await;
+    until(&mut status, |view| view.position == 3).await;
+    let holds = |path: &PathBuf| {
+        let open =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        open.into_iter().any(|target| target == *path)
+    };
+    assert!(holds(&story.path()));
+    story.reopen.send_modify(|times| *times += 1);
+    // Its own word for it there is none: the pump does it before it sleeps again.
+    timeout(PATIENCE, async {
+        while holds(&story.path()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("in time");
+    story.append(4..=5).await;
+    until(&mut status, |view| view.position == 5).await;
+    assert_eq!(story.delivered(), [1, 2, 3, 4, 5]);
+    story.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,12 +72,7 @@ struct Content {
 impl Content {
     fn read(files: &TlsConfig) -> Result<Self, TlsError> {
         let certificate = read("cert_file", &files.cert_file)?.0;
-        let (key, mode, owner) = read("key_file", &files.key_file)?;
-        if crate::config::is_open_to_others(mode, owner) {
-            return Err(TlsError::Open { path: files.key_file.clone(), mode });
-        }
-        // What is no text holds no key, which is noticed below.
-        let key = Secret::new(String::from_utf8(key).unwrap_or_default());
+        let key = read_key(&files.key_file)?;
         let authorities = files.client_ca_file.as_deref().map(|path| read("client_ca_file", path));
         Ok(Self { certificate, key, authorities: authorities.transpose()?.map(|(bytes, ..)| bytes) })
     }
@@ -132,7 +127,7 @@ fn clients(
 }
 
 /// The bytes of a file, its mode and its owner.
-fn read(key: &'static str, path: &Path) -> Result<(Vec<u8>, u32, u32), TlsError> {
+pub(crate) fn read(key: &'static str, path: &Path) -> Result<(Vec<u8>, u32, u32), TlsError> {
     let failed = |source| TlsError::Read { key, path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -145,7 +140,18 @@ fn read(key: &'static str, path: &Path) -> Result<(Vec<u8>, u32, u32), TlsError>
     Ok((bytes, metadata.mode() & 0o777, metadata.uid()))
 }
 
-fn certificates(
+/// A private key, in a file that others cannot read.
+pub(crate) fn read_key(path: &Path) -> Result<Secret, TlsError> {
+    let (key, mode, owner) = read("key_file", path)?;
+    if crate::config::is_open_to_others(mode, owner) {
+        return Err(TlsError::Open { path: path.to_owned(), mode });
+    }
+    // What is no text holds no key, which is noticed when it is used.
+    Ok(Secret::new(String::from_utf8(key).unwrap_or_default()))
+}
+
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(
     key: &'static str,
     path: &Path,
     bytes: &[u8],

@@ -26,7 +26,10 @@ struct Sink {
     last_success_at: Option<DateTime<Utc>>,
     oldest_pending_at: Option<DateTime<Utc>>,
     delivered: u64,
+    filtered: u64,
     expired: u64,
+    rejected: u64,
+    too_large: u64,
     attempts: Attempts,
 }
 
@@ -54,7 +57,10 @@ fn list(views: impl Iterator<Item = SinkView>) -> Sinks {
         last_success_at: view.last_success_at,
         oldest_pending_at: view.oldest_pending_at,
         delivered: view.delivered,
+        filtered: view.filtered,
         expired: view.expired,
+        rejected: view.rejected,
+        too_large: view.too_large,
         attempts: Attempts {
             success: view.attempts.success,
             retryable: view.attempts.retryable,
@@ -79,7 +85,8 @@ mod tests {
         let expected = concat!(
             r#"{"sinks":[{"name":"archive","type":"file","up":false,"ended":false,"position":0,"lag":7,"#,
             r#""last_error":"append to /x: No space left on device (os error 28)","last_error_at":"2026-11-20T14:02:09Z","#,
-            r#""last_success_at":null,"oldest_pending_at":null,"delivered":0,"expired":0,"#,
+            r#""last_success_at":null,"oldest_pending_at":null,"delivered":0,"filtered":0,"expired":0,"#,
+            r#""rejected":0,"too_large":0,"#,
             r#""attempts":{"success":0,"retryable":0,"permanent":0}}]}"#
         );
         assert_eq!(json, expected);

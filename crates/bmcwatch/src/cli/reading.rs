@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use model::{Kind, Severity};
 
+use super::DeadLetters;
 use crate::admin_client::Access;
 
 /// Which records.
@@ -81,6 +82,10 @@ pub struct Sinks {
 pub enum SinksCommand {
     /// A table of all sinks (this is the default)
     List(SinkList),
+    /// Records that a sink's peer refused for good
+    ///
+    /// They were put aside so that they hold up no other. The newest 1000 of each sink are kept in the journal.
+    DeadLetters(DeadLetters),
 }
 
 /// `bmcwatch sinks list`

@@ -3,6 +3,10 @@
 //! This serves the check for unknown keys, the suggestions, and the generated reference. Defaults of tables that are
 //! always there are not repeated here: the reference reads them from the effective config of an empty file.
 
+mod sink;
+
+pub(crate) use sink::{SEVERITY_NUMBERS, SINK};
+
 /// One key of a table.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
@@ -348,34 +352,6 @@ pub(crate) static JOURNAL: Section = Section {
     ],
 };
 
-pub(crate) static SINK: Section = Section {
-    name: "sinks",
-    form: Form::Array,
-    doc: "Where records go. None at all means one sink of type `stdout`. Each sink has its own place in the journal, kept under its name: a new name starts anew.",
-    keys: &[
-        key(
-            "type",
-            "\"stdout\" or \"file\"",
-            "required",
-            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`.",
-        ),
-        key("name", TEXT, "the type", "Letters, digits, `-`, `_` and `.`; each name once."),
-        key(
-            "path",
-            TEXT,
-            "required for `file`",
-            "The file. Older ones stand beside it with a number at the end. Each path once.",
-        ),
-        key(
-            "max_size",
-            SIZE,
-            "\"100MiB\"",
-            "The file is renamed and a new one begun before it grows beyond this. Only for `file`.",
-        ),
-        key("max_files", "a whole number above 0", "10", "So many older files are kept. Only for `file`."),
-    ],
-};
-
 pub(crate) static ADMIN: Section = Section {
     name: "admin",
     form: Form::Table,
@@ -469,7 +445,7 @@ pub(crate) static LOG: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static SECTIONS: [&Section; 16] = [
+pub(crate) static SECTIONS: [&Section; 17] = [
     &TOP,
     &ENDPOINT,
     &CREDENTIALS,
@@ -482,6 +458,7 @@ pub(crate) static SECTIONS: [&Section; 16] = [
     &SSE,
     &JOURNAL,
     &SINK,
+    &SEVERITY_NUMBERS,
     &ADMIN,
     &ADMIN_TLS,
     &METRICS,

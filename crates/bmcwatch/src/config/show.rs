@@ -2,13 +2,14 @@
 //!
 //! It passes `check-config` again, apart from passwords, which are never written.
 
+mod sink;
+
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use collect::{History, LogSettings, Mode, RetrySse};
 
 use super::{
-    AdminConfig, Assigned, By, Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SinkConfig,
-    SinkKind,
+    AdminConfig, Assigned, By, Config, Credentials, EndpointConfig, LogFormat, PasswordSource,
     endpoints::auth_word,
     quantity::{duration_text, size_text},
 };
@@ -40,6 +41,15 @@ impl Page {
     fn texts(&mut self, key: &str, values: &[String]) {
         let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
         self.bare(key, &format!("[{}]", values.join(", ")));
+    }
+
+    /// A table of strings under names of any kind; nothing when it is empty.
+    fn table(&mut self, key: &str, texts: &BTreeMap<String, String>) {
+        if !texts.is_empty() {
+            let pairs: Vec<String> =
+                texts.iter().map(|(key, value)| format!("{} = {}", name(key), quoted(value))).collect();
+            self.bare(key, &format!("{{ {} }}", pairs.join(", ")));
+        }
     }
 
     fn labels(&mut self, key: &str, labels: &BTreeMap<String, String>) {
@@ -82,7 +92,7 @@ pub(super) fn show(config: &Config) -> String {
     page.text("max_age", &duration_text(config.journal.max_age));
     page.text("max_size", &size_text(config.journal.max_size));
     for sink in &config.sinks {
-        show_sink(&mut page, sink);
+        sink::show(&mut page, sink);
     }
     show_admin(&mut page, &config.admin);
     page.header("[metrics]");
@@ -188,16 +198,5 @@ fn show_admin(page: &mut Page, admin: &AdminConfig) {
         if let Some(path) = &tls.client_ca_file {
             page.path("client_ca_file", path);
         }
-    }
-}
-
-fn show_sink(page: &mut Page, sink: &SinkConfig) {
-    page.header("[[sinks]]");
-    page.text("name", &sink.name);
-    page.text("type", sink.kind.as_str());
-    if let SinkKind::File(file) = &sink.kind {
-        page.path("path", &file.path);
-        page.text("max_size", &size_text(file.max_size));
-        page.bare("max_files", &file.max_files.to_string());
     }
 }

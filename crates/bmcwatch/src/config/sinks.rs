@@ -1,23 +1,34 @@
 //! `[[sinks]]`: where records go.
 
+mod file;
+mod http;
+mod opening;
+mod otlp;
+mod peer;
+mod selection;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
+use sink::Selection;
+
 use super::{
-    key, path,
+    key,
     problem::Refusal,
-    quantity,
     reader::{Reader, Table},
 };
 
-/// Default of `max_size` of a file sink: 100 MiB.
-const FILE_SIZE: u64 = 100 << 20;
-/// Default of `max_files` of a file sink.
-const FILES: u32 = 10;
-/// More files than this in one rotation would be a directory nobody can list.
-const FILES_MAX: u32 = 10_000;
+pub use file::FileSinkConfig;
+pub(crate) use file::{PACKINGS, SYNCS};
+pub(crate) use http::FORMATS;
+pub use http::HttpSinkConfig;
+pub use opening::{OpeningRead, Unusable};
+pub use otlp::OtlpSinkConfig;
+pub(crate) use peer::{COMPRESSIONS, is_secret};
+pub use peer::{Opening, PeerConfig};
+
 /// Longest name; it is a metric label and a file name.
 const NAME_BYTES_MAX: usize = 100;
 
@@ -26,6 +37,8 @@ const NAME_BYTES_MAX: usize = 100;
 pub struct SinkConfig {
     /// Its name, under which the journal keeps its position.
     pub name: String,
+    /// Which records it gets.
+    pub selection: Selection,
     /// What it does with records.
     pub kind: SinkKind,
 }
@@ -37,40 +50,60 @@ pub enum SinkKind {
     Stdout,
     /// Writes lines to a file, rotated.
     File(FileSinkConfig),
-}
-
-/// A file, rotated by size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSinkConfig {
-    /// The file that is written.
-    pub path: PathBuf,
-    /// Largest size in bytes before it is renamed.
-    pub max_size: u64,
-    /// How many older files are kept.
-    pub max_files: u32,
+    /// Posts to a log store.
+    Http(HttpSinkConfig),
+    /// Posts OpenTelemetry log records.
+    Otlp(OtlpSinkConfig),
 }
 
 impl SinkKind {
     /// The word in config.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Stdout => "stdout",
-            Self::File(_) => "file",
+            Self::Stdout => Type::Stdout.as_str(),
+            Self::File(_) => Type::File.as_str(),
+            Self::Http(_) => Type::Http.as_str(),
+            Self::Otlp(_) => Type::Otlp.as_str(),
         }
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Stdout,
     File,
+    Http,
+    Otlp,
+}
+
+impl Type {
+    const ALL: [Self; 4] = [Self::Stdout, Self::File, Self::Http, Self::Otlp];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::File => "file",
+            Self::Http => "http",
+            Self::Otlp => "otlp",
+        }
+    }
+
+    /// The keys that it has beside those of all types.
+    fn keys(self) -> Vec<&'static str> {
+        match self {
+            Self::Stdout => Vec::new(),
+            Self::File => file::KEYS.to_vec(),
+            Self::Http => [&peer::KEYS[..], &http::KEYS].concat(),
+            Self::Otlp => [&peer::KEYS[..], &otlp::KEYS].concat(),
+        }
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Vec<SinkConfig> {
     let tables = top.tables(reader, "sinks", &key::SINK);
     let mut sinks = Vec::new();
     let mut names = BTreeSet::new();
-    let mut outputs: BTreeMap<Option<PathBuf>, String> = BTreeMap::new();
+    let mut outputs = BTreeMap::new();
     for table in tables {
         let Some(sink) = sink(reader, &table) else { continue };
         if !names.insert(sink.name.clone()) {
@@ -81,59 +114,67 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Vec<SinkConfig> 
                 refusal.hint("the name keeps the sink's place in the journal: give each its own"),
             );
         }
-        let output = match &sink.kind {
-            SinkKind::Stdout => None,
-            SinkKind::File(file) => Some(file.path.clone()),
-        };
-        if let Some(other) = outputs.get(&output) {
-            let text = format!("the sink {other:?} writes there already");
-            let at = if output.is_some() { "path" } else { "type" };
-            table.problem(
-                reader,
-                at,
-                Refusal::new(text).hint("their lines would mix; one of the two is enough"),
-            );
-        } else {
-            outputs.insert(output, sink.name.clone());
-        }
+        check_output(reader, &table, &sink, &mut outputs);
         sinks.push(sink);
     }
     if sinks.is_empty() {
-        sinks.push(SinkConfig { name: "stdout".to_owned(), kind: SinkKind::Stdout });
+        let (name, selection) = ("stdout".to_owned(), Selection::default());
+        sinks.push(SinkConfig { name, selection, kind: SinkKind::Stdout });
     }
     sinks
 }
 
-fn sink(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SinkConfig> {
-    if !table.has("type") {
-        table.table_problem(
-            reader,
-            Refusal::new("a sink without a type").hint("add type = \"stdout\" or type = \"file\""),
-        );
-    }
-    let name = table.read(reader, "name", name);
-    let kind = match table.word(reader, "type", &[("stdout", Type::Stdout), ("file", Type::File)])? {
-        Type::Stdout => {
-            for key in ["path", "max_size", "max_files"].into_iter().filter(|key| table.has(key)) {
-                let refusal = Refusal::new("only a sink of type \"file\" has this key");
-                table.problem(reader, key, refusal.hint("write type = \"file\", or take the key out"));
-            }
-            SinkKind::Stdout
-        }
-        Type::File => SinkKind::File(file(reader, table)?),
+/// Where only one may write, and which key says so.
+fn check_output(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    sink: &SinkConfig,
+    outputs: &mut BTreeMap<Option<PathBuf>, String>,
+) {
+    let (output, key) = match &sink.kind {
+        SinkKind::Stdout => (None, "type"),
+        SinkKind::File(file) => (Some(file.path.clone()), "path"),
+        // Each request is whole; two sinks at one address are the operator's choice.
+        SinkKind::Http(_) | SinkKind::Otlp(_) => return,
     };
-    Some(SinkConfig { name: name.unwrap_or_else(|| kind.as_str().to_owned()), kind })
+    if let Some(other) = outputs.get(&output) {
+        let refusal = Refusal::new(format!("the sink {other:?} writes there already"));
+        table.problem(reader, key, refusal.hint("their lines would mix; one of the two is enough"));
+    } else {
+        outputs.insert(output, sink.name.clone());
+    }
 }
 
-fn file(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<FileSinkConfig> {
-    if !table.has("path") {
-        let refusal = Refusal::new("a sink of type \"file\" needs a path");
-        table.table_problem(reader, refusal.hint("add path = \"/var/log/bmcwatch/records.jsonl\""));
+fn sink(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SinkConfig> {
+    if !table.has("type") {
+        let types = Type::ALL.map(|kind| format!("type = {:?}", kind.as_str())).join(" or ");
+        let refusal = Refusal::new("a sink without a type").hint(format!("add {types}"));
+        table.table_problem(reader, refusal);
     }
-    let path = table.read(reader, "path", path);
-    let max_size = table.read(reader, "max_size", quantity::size).unwrap_or(FILE_SIZE);
-    let max_files = table.count(reader, "max_files", 1..=FILES_MAX).unwrap_or(FILES);
-    Some(FileSinkConfig { path: path?, max_size, max_files })
+    let name = table.read(reader, "name", name);
+    let selection = selection::read(reader, table);
+    let kind = table.word(reader, "type", &Type::ALL.map(|kind| (kind.as_str(), kind)))?;
+    refuse_keys_of_others(reader, table, kind);
+    let kind = match kind {
+        Type::Stdout => SinkKind::Stdout,
+        Type::File => SinkKind::File(file::read(reader, table)?),
+        Type::Http => SinkKind::Http(http::read(reader, table)?),
+        Type::Otlp => SinkKind::Otlp(otlp::read(reader, table)?),
+    };
+    Some(SinkConfig { name: name.unwrap_or_else(|| kind.as_str().to_owned()), selection, kind })
+}
+
+fn refuse_keys_of_others(reader: &mut Reader<'_>, table: &Table<'_>, kind: Type) {
+    let mut refused = BTreeSet::new();
+    for key in Type::ALL.into_iter().flat_map(Type::keys) {
+        if !table.has(key) || kind.keys().contains(&key) || !refused.insert(key) {
+            continue;
+        }
+        let owners = Type::ALL.into_iter().filter(|other| other.keys().contains(&key));
+        let owners: Vec<String> = owners.map(|owner| format!("{:?}", owner.as_str())).collect();
+        let refusal = Refusal::new(format!("only a sink of type {} has this key", owners.join(" or ")));
+        table.problem(reader, key, refusal.hint(format!("write type = {}, or take the key out", owners[0])));
+    }
 }
 
 fn name(text: &str) -> Result<String, Refusal> {

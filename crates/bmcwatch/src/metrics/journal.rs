@@ -53,6 +53,20 @@ pub(super) fn write(text: &mut Text<'_>, stat: Option<&Stat>, writable: Writable
     );
     family.sample(&[("delivered", "true")], stat.pruned_delivered);
     family.sample(&[("delivered", "false")], stat.pruned_undelivered);
+    let mut family = text.family(
+        "journal_dead_letters",
+        Type::Gauge,
+        "Records that are kept because the sink's peer will never take them.",
+    );
+    for (reader, letters) in &stat.dead_letters {
+        family.sample(&[("sink", reader)], letters);
+    }
+    text.family(
+        "journal_displaced_dead_letters_total",
+        Type::Counter,
+        "Dead letters that had to go for newer ones.",
+    )
+    .sample(&[], stat.displaced_letters);
 }
 
 /// Whether the journal takes writes.

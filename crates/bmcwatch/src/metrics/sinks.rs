@@ -23,7 +23,7 @@ pub(super) fn write(text: &mut Text<'_>, sinks: &[SinkView]) {
     let mut family = text.family(
         "sink_oldest_pending_timestamp_seconds",
         Type::Gauge,
-        "While deliveries fail: when the oldest record that waits was observed.",
+        "While records wait: when the oldest of them was observed.",
     );
     for sink in sinks {
         family.time(&[name(sink)], sink.oldest_pending_at);
@@ -59,6 +59,13 @@ fn counters(text: &mut Text<'_>, sinks: &[SinkView]) {
     );
     for sink in sinks {
         family.sample(&[name(sink), ("reason", "expired")], sink.expired);
+        family.sample(&[name(sink), ("reason", "rejected")], sink.rejected);
+        family.sample(&[name(sink), ("reason", "too_large")], sink.too_large);
+    }
+    let mut family =
+        text.family("sink_filtered_events_total", Type::Counter, "Records that the sink's filter held back.");
+    for sink in sinks {
+        family.sample(&[name(sink)], sink.filtered);
     }
 }
 

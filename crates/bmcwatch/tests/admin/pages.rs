@@ -10,7 +10,7 @@ use crate::story::{PATIENCE, Story, exchange};
 async fn every_page_answers() {
     let story = Story::begin(AdminConfig::default()).await;
     let pages = [
-        ("GET /", 200, "<h1>bmcwatch</h1>"),
+        ("GET /", 200, "<title>bmcwatch</title>"),
         ("GET /-/healthy", 200, "ok"),
         ("GET /livez", 200, "ok"),
         ("GET /metrics", 200, "text/plain; version=0.0.4"),

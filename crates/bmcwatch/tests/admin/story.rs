@@ -10,7 +10,7 @@ use bmcwatch::{
 use collect::{Board, Retry, RetryHandle};
 use journal::{Journal, Location, Retention};
 use model::Clock;
-use sink::{Pump, SinkConfig, SinkStatus, StdoutConfig};
+use sink::{Dependencies, Pump, Selection, Settings, SinkConfig, SinkStatus, StdoutConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -43,9 +43,19 @@ impl Story {
         let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(now_ms)).await.unwrap();
         let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
         let sink = SinkConfig::Stdout(StdoutConfig::default());
-        let (_, status) = Pump::new("stdout".to_owned(), sink, journal.clone(), clock.clone(), 7);
-        let sinks: Arc<[SinkStatus]> = [status].into();
         let metrics = Arc::new(Metrics::new("bmcwatch").unwrap());
+        let sink_metrics = sink::Metrics::register(metrics.registry()).unwrap();
+        let (_, reopen) = watch::channel(0);
+        let with = Dependencies {
+            journal: journal.clone(),
+            clock: clock.clone(),
+            seed: 7,
+            metrics: sink_metrics,
+            reopen,
+        };
+        let settings = Settings { name: "stdout".to_owned(), sink, selection: Selection::default() };
+        let (_, status) = Pump::new(settings, with);
+        let sinks: Arc<[SinkStatus]> = [status].into();
         let counts = || [("error", 0), ("warn", 1), ("info", 2), ("debug", 3), ("trace", 4)];
         let page =
             Page::new(Arc::clone(&metrics), Board::default(), journal.clone(), Arc::clone(&sinks), counts);

@@ -28,6 +28,7 @@ mod rotation;
 #[expect(dead_code, reason = "`soak hour` uses the rest")]
 mod scene;
 mod secrets;
+mod sinks;
 mod starting;
 #[path = "../stories/token.rs"]
 mod token;

@@ -76,7 +76,8 @@ impl Program {
         let board = app.board();
         let stop = CancellationToken::new();
         let (reload, reloads) = mpsc::channel(1);
-        let control = Control { stop: stop.clone(), reload: reloads };
+        let (_, reopen) = tokio::sync::watch::channel(0);
+        let control = Control { stop: stop.clone(), reload: reloads, reopen };
         let mut task = JoinSet::new();
         task.spawn(async move { app.run(control).await.expect("no part of it dies") });
         Self { board, stop, reload, text, task }

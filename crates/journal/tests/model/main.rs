@@ -109,7 +109,7 @@ impl Model {
             return Outcome::Noted;
         };
         unspent.wait(item.twins.iter().copied());
-        self.records.push(Stored { position, bytes });
+        self.records.push(Stored { position, at_ms: 0, bytes });
         Outcome::Stored(position)
     }
 

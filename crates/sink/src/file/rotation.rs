@@ -1,16 +1,29 @@
 //! Rotation by rename: `path` becomes `path.1`, which became `path.2`, and so on. Files are renamed whole, so no line is
 //! ever split, and a kill between two renames loses nothing: the next rotation shifts only up to the first free number.
+//!
+//! A shipper that follows the file by its inode goes on reading `path.1`; packing begins behind it, with `path.2`, which
+//! becomes `path.2.gz` when all of it is there and on disk. Not here: when to rotate.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+use flate2::{Compression, write::GzEncoder};
 
 /// The name of the `number`th newest renamed file.
 pub(super) fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
+    name.into()
+}
+
+/// The same when it is packed.
+fn packed(path: &Path, number: u32) -> PathBuf {
+    let mut name = rotated(path, number).into_os_string();
+    name.push(".gz");
     name.into()
 }
 
@@ -21,14 +34,63 @@ pub(super) fn rotate(path: &Path, max_files: u32) -> io::Result<()> {
         return sync_directory(path);
     }
     let mut free = 1;
-    while free < max_files && fs::exists(rotated(path, free))? {
+    while free < max_files && (fs::exists(rotated(path, free))? || fs::exists(packed(path, free))?) {
         free += 1;
     }
+    for form in [rotated, packed] {
+        remove(&form(path, free))?;
+    }
     for number in (1..free).rev() {
-        fs::rename(rotated(path, number), rotated(path, number + 1))?;
+        for form in [rotated, packed] {
+            rename(&form(path, number), &form(path, number + 1))?;
+        }
     }
     fs::rename(path, rotated(path, 1))?;
     sync_directory(path)
+}
+
+/// Packs what was renamed before the newest and is not packed yet.
+pub(super) fn pack(path: &Path, max_files: u32, mode: u32) -> io::Result<()> {
+    for number in 2..=max_files {
+        let plain = rotated(path, number);
+        if !fs::exists(&plain)? {
+            // Further ones were packed when they stood here.
+            return Ok(());
+        }
+        pack_one(path, &plain, &packed(path, number), mode)?;
+    }
+    Ok(())
+}
+
+/// At any moment one of the two is there and whole.
+fn pack_one(path: &Path, plain: &Path, packed: &Path, mode: u32) -> io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".gz.part");
+    // Hidden from patterns by which shippers find files; the next packing writes over what a kill left.
+    let part = path.with_file_name(name);
+    let to = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part)?;
+    let mut packing = GzEncoder::new(to, Compression::default());
+    io::copy(&mut File::open(plain)?, &mut packing)?;
+    packing.finish()?.sync_all()?;
+    fs::rename(&part, packed)?;
+    sync_directory(path)?;
+    fs::remove_file(plain)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    absent_is_fine(fs::remove_file(path))
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    absent_is_fine(fs::rename(from, to))
+}
+
+fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// Makes renames and new files in the directory of `path` durable.
@@ -76,6 +138,41 @@ mod tests {
         check(&[("r", "c"), ("r.1", "b"), ("r.2", "a")], 2, &[("r.1", "c"), ("r.2", "b")]);
         check(&[("r", "b"), ("r.1", "a")], 1, &[("r.1", "b")]);
         check(&[("r", "a")], 0, &[]);
+    }
+
+    #[test]
+    fn packed_files_move_up_with_the_others_and_go_like_them() {
+        check(
+            &[("r", "c"), ("r.1", "b"), ("r.2.gz", "a")],
+            5,
+            &[("r.1", "c"), ("r.2", "b"), ("r.3.gz", "a")],
+        );
+        check(&[("r", "c"), ("r.1", "b"), ("r.2.gz", "a")], 2, &[("r.1", "c"), ("r.2", "b")]);
+        // A kill between the two names of a file that was packed.
+        check(
+            &[("r", "b"), ("r.1", "x"), ("r.1.gz", "a")],
+            5,
+            &[("r.1", "b"), ("r.2", "x"), ("r.2.gz", "a")],
+        );
+    }
+
+    #[test]
+    fn the_newest_renamed_file_stays_plain_and_what_is_packed_unpacks_to_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r");
+        for name in ["r", "r.1", "r.2", "r.2.gz", ".r.gz.part"] {
+            fs::write(directory.path().join(name), name.repeat(1000)).unwrap();
+        }
+        pack(&path, 3, 0o640).unwrap();
+        let mut names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["r", "r.1", "r.2.gz"]);
+        let packed = File::open(directory.path().join("r.2.gz")).unwrap();
+        let text = io::read_to_string(flate2::read::GzDecoder::new(packed)).unwrap();
+        assert_eq!(text, "r.2".repeat(1000));
     }
 
     #[test]

@@ -1,8 +1,14 @@
-//! The end of a file of JSON lines: where its last whole line ends, and which record that line is.
+//! The ends of a file of JSON lines: where its last whole line ends, which record that line is, and when the first one was
+//! observed.
 //!
-//! Files are read from their end in blocks, so a file of any size opens in the same time.
+//! Files are read from their ends in blocks, so a file of any size opens in the same time.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    os::unix::fs::FileExt,
+    path::Path,
+};
 
 use journal::Position;
 use model::{Uid, codec};
@@ -48,6 +54,13 @@ pub(super) fn last_line_of(path: &Path) -> io::Result<Option<LastLine>> {
     };
     let whole = line_start(&file, file.metadata()?.len(), 0)?;
     last_line(&file, whole)
+}
+
+/// When the first record of a file was observed, in milliseconds since 1970; `None` when it has none.
+pub(super) fn first_observed_ms(path: &Path) -> io::Result<Option<i64>> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(path)?.take(LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
+    Ok(codec::read_line(&line).ok().map(|(_, record)| record.observed_at.timestamp_millis()))
 }
 
 /// Where the line that ends at `end` begins: after the last line feed before `end`, or at `floor` when there is none.

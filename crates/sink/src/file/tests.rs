@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 fn stored(position: Position) -> Stored {
-    Stored { position, bytes: br#"{"x":"0123456789"}"#.to_vec() }
+    Stored { position, at_ms: 0, bytes: br#"{"x":"0123456789"}"#.to_vec() }
 }
 
 fn line(position: Position) -> String {
@@ -13,7 +13,7 @@ fn line(position: Position) -> String {
 }
 
 fn config(directory: &tempfile::TempDir, max_size: u64) -> FileConfig {
-    FileConfig { path: directory.path().join("records.jsonl"), max_size, max_files: 3 }
+    FileConfig::new(directory.path().join("records.jsonl"), max_size, 3)
 }
 
 fn write(config: &FileConfig, positions: std::ops::RangeInclusive<Position>) -> OpenFile {
@@ -76,12 +76,44 @@ fn a_file_that_was_moved_or_replaced_is_noticed() {
 #[test]
 fn a_full_disk_leaves_no_part_of_a_line_and_names_its_cause() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
-    let mut open = OpenFile { file: full, length: 0 };
-    let error = open.append(Path::new("/dev/full"), b"line\n").unwrap_err();
+    let mut open = OpenFile { file: full, length: 0, begun_ms: None };
+    let config = FileConfig::new(PathBuf::from("/dev/full"), 1000, 3);
+    let error = open.append(&config, b"line\n").unwrap_err();
     assert!(matches!(&error, FileError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull));
     assert_eq!(
         crate::chain::Chain(&error).to_string(),
         "append to /dev/full: No space left on device (os error 28)"
     );
     assert_eq!(open.length, 0);
+}
+
+#[test]
+fn a_file_holds_no_records_that_lie_further_apart_than_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(&directory, 1000);
+    config.rotate_every = Some(Duration::from_secs(10));
+    let at = |position, at_ms| Stored { at_ms, ..stored(position) };
+    let batch = [at(1, 5_000), at(2, 14_999), at(3, 15_000), at(4, 1_000), at(5, 24_999), at(6, 99_000)];
+    let (open, _) = open_file(&config).unwrap();
+    write_batch(&config, open, batch.iter()).unwrap();
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!(text(&rotation::rotated(&config.path, 2)), [line(1), line(2)].concat());
+    // A clock that was set back begins no file.
+    assert_eq!(text(&rotation::rotated(&config.path, 1)), [line(3), line(4), line(5)].concat());
+    assert_eq!(text(&config.path), line(6));
+}
+
+#[test]
+fn renamed_files_are_packed_behind_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(&directory, line(1).len() as u64);
+    (config.packing, config.sync) = (Packing::Gzip, Sync::Never);
+    write(&config, 1..=5);
+    let mut names: Vec<_> = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["records.jsonl", "records.jsonl.1", "records.jsonl.2.gz", "records.jsonl.3.gz"]);
+    assert_eq!(fs::read_to_string(rotation::rotated(&config.path, 1)).unwrap(), line(4));
 }

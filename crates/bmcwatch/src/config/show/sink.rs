@@ -1,0 +1,103 @@
+//! One `[[sinks]]` table, every default written out; what may open a peer is never written.
+
+use sink::Filter;
+
+use super::{HIDDEN, Page};
+use crate::config::{
+    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, OtlpSinkConfig, PACKINGS, PeerConfig, SYNCS,
+    SinkConfig, SinkKind, is_secret,
+    quantity::{duration_text, size_text},
+};
+
+pub(super) fn show(page: &mut Page, sink: &SinkConfig) {
+    page.header("[[sinks]]");
+    page.text("name", &sink.name);
+    page.text("type", sink.kind.as_str());
+    show_filter(page, &sink.selection.filter);
+    if let Some(lag) = sink.selection.max_lag {
+        page.text("max_lag", &duration_text(lag));
+    }
+    match &sink.kind {
+        SinkKind::Stdout => {}
+        SinkKind::File(file) => show_file(page, file),
+        SinkKind::Http(http) => show_http(page, http),
+        SinkKind::Otlp(otlp) => show_otlp(page, otlp),
+    }
+}
+
+fn show_filter(page: &mut Page, filter: &Filter) {
+    if let Some(least) = filter.min_severity {
+        page.text("min_severity", least.as_str());
+    }
+    if !filter.kinds.is_empty() {
+        page.texts("kinds", &filter.kinds.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>());
+    }
+    page.labels("labels", &filter.labels);
+    if !filter.message_ids.is_empty() {
+        let patterns: Vec<String> = filter.message_ids.iter().map(|pattern| pattern.0.clone()).collect();
+        page.texts("message_ids", &patterns);
+    }
+}
+
+fn show_file(page: &mut Page, file: &FileSinkConfig) {
+    page.path("path", &file.path);
+    page.text("max_size", &size_text(file.max_size));
+    page.bare("max_files", &file.max_files.to_string());
+    if let Some(every) = file.rotate_every {
+        page.text("rotate_every", &duration_text(every));
+    }
+    page.text("compress", word(&PACKINGS, file.compress));
+    page.text("sync", word(&SYNCS, file.sync));
+}
+
+fn show_http(page: &mut Page, http: &HttpSinkConfig) {
+    page.text("format", word(&FORMATS, http.format));
+    if !http.stream_labels.is_empty() {
+        page.texts("stream_labels", &http.stream_labels);
+    }
+    show_peer(page, &http.peer);
+}
+
+/// The word for a value.
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).expect("every value has a word").0
+}
+
+fn show_otlp(page: &mut Page, otlp: &OtlpSinkConfig) {
+    show_peer(page, &otlp.peer);
+    if let Some(instance) = &otlp.instance {
+        page.text("instance", instance);
+    }
+    page.table("resource", &otlp.resource);
+    let numbers = otlp.severity_numbers;
+    let (ok, warning, critical, unknown) = (numbers.ok, numbers.warning, numbers.critical, numbers.unknown);
+    page.bare(
+        "severity_numbers",
+        &format!("{{ ok = {ok}, warning = {warning}, critical = {critical}, unknown = {unknown} }}"),
+    );
+    page.bare("include_original", &otlp.include_original.to_string());
+}
+
+fn show_peer(page: &mut Page, peer: &PeerConfig) {
+    let mut url = peer.url.clone();
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
+    }
+    page.text("url", url.as_str());
+    page.text("compression", word(&COMPRESSIONS, peer.compression));
+    page.text("timeout", &duration_text(peer.timeout));
+    let opening = &peer.opening;
+    let shown = |(name, value): (&String, &String)| {
+        let value = if is_secret(name) { HIDDEN } else { value };
+        (name.clone(), value.to_owned())
+    };
+    page.table("headers", &opening.headers.iter().map(shown).collect());
+    let files = opening.header_files.iter();
+    let files = files.map(|(name, file)| (name.clone(), file.written().display().to_string()));
+    page.table("headers_file", &files.collect());
+    page.text("trust", &opening.trust.to_string());
+    if let Some((certificate, key)) = &opening.own {
+        page.path("cert_file", certificate);
+        page.path("key_file", key);
+    }
+}
