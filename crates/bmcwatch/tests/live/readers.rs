@@ -153,7 +153,8 @@ async fn open_page(home: &Home, lab: &Lab, plan: &Plan, listen: &str) -> (u64, D
     }
     home.write_config_at(&config, listen);
     let daemon = Daemon::start(home).await;
-    daemon.until_in_state(plan.endpoints - plan.bmcs, &["backoff"]).await;
+    // How far the daemon is with them is of no matter to the page.
+    daemon.until_in_state(plan.endpoints - plan.bmcs, &["connecting", "backoff"]).await;
     let (_, states) = daemon.ask("GET", "/api/v1/endpoints?limit=10000").await;
     let mut browser = Browser::start().await;
     browser.open(&format!("http://{listen}/")).await;
