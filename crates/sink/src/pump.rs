@@ -90,6 +90,8 @@ struct Progress {
     delivered: Position,
     /// The last position of the batch that is on its way.
     reading: Position,
+    /// The last position whose selection was counted; a batch that is read again is not counted again.
+    counted: Position,
     /// Batches delivered since the last acknowledgement.
     batches: u32,
     /// The newest position at the last read that found nothing.

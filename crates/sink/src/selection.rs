@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use journal::Stored;
+use journal::{Position, Stored};
 use model::codec;
 
 use crate::Filter;
@@ -30,7 +30,9 @@ pub(crate) struct Selected {
 }
 
 impl Selection {
-    pub(crate) fn select(&self, batch: Vec<Stored>, now_ms: i64) -> Selected {
+    /// Records up to `counted` were selected before, in a batch that was not delivered; what the filter holds back of them is
+    /// counted already. What is too old is passed at once, so it does not come again.
+    pub(crate) fn select(&self, batch: Vec<Stored>, counted: Position, now_ms: i64) -> Selected {
         let born_before = self.max_lag.map(|lag| {
             let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
             now_ms.saturating_sub(lag)
@@ -43,7 +45,7 @@ impl Selection {
             } else if self.fits(&stored) {
                 kept.push(stored);
             } else {
-                selected.filtered += 1;
+                selected.filtered += u64::from(stored.position > counted);
             }
         }
         selected.kept = kept.into();
@@ -70,9 +72,9 @@ mod tests {
             filter: Filter { kinds, ..Filter::default() },
             max_lag: Some(Duration::from_millis(50)),
         };
-        let selected = selection.select(vec![stored(1, 49), stored(2, 50), stored(3, 10)], 100);
+        let selected = selection.select(vec![stored(1, 49), stored(2, 50), stored(3, 10)], 0, 100);
         assert_eq!(selected, Selected { kept: [stored(2, 50)].into(), filtered: 0, expired: 2 });
-        let all = Selection::default().select(vec![stored(1, i64::MIN)], i64::MAX);
+        let all = Selection::default().select(vec![stored(1, i64::MIN)], 0, i64::MAX);
         assert_eq!(all.kept.len(), 1);
     }
 }

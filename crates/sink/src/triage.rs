@@ -70,6 +70,13 @@ impl Triage {
         self.open.is_empty() && self.suspects.is_empty()
     }
 
+    /// Gives up what is open and not decided: it is to be read anew. What is known of the peer stays known.
+    pub(crate) fn abandon(&mut self) {
+        self.open.clear();
+        self.suspects.clear();
+        self.probing = false;
+    }
+
     /// What to deliver next.
     pub(crate) fn next(&self) -> Option<Arc<[Stored]>> {
         self.open.last().cloned()

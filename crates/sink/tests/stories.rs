@@ -2,7 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::DateTime;
 
 use journal::{Batch, Item, Journal, Location, Retention, When};
 use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Severity, Uid, codec};
@@ -22,16 +32,20 @@ struct Story {
     tasks: JoinSet<()>,
     stop: CancellationToken,
     reopen: watch::Sender<u64>,
+    now_ms: Arc<AtomicI64>,
 }
 
 impl Story {
     async fn begin() -> Self {
         let retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
-        let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
+        let now_ms = Arc::new(AtomicI64::new(0));
+        let wall = Arc::clone(&now_ms);
+        let clock = Arc::new(move || wall.load(Ordering::Relaxed));
+        let (journal, writer) = Journal::open(Location::Memory, retention, clock).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
         let (stop, reopen) = (CancellationToken::new(), watch::Sender::new(0));
-        Self { directory: tempfile::tempdir().unwrap(), journal, tasks, stop, reopen }
+        Self { directory: tempfile::tempdir().unwrap(), journal, tasks, stop, reopen, now_ms }
     }
 
     fn path(&self) -> PathBuf {
@@ -44,7 +58,10 @@ impl Story {
 
     fn pump_selected(&mut self, name: &str, path: PathBuf, selection: Selection) -> SinkStatus {
         let sink = SinkConfig::File(FileConfig::new(path, 1 << 30, 2));
-        let clock = Clock::from_fn(|| "2026-11-20T14:00:00Z".parse().unwrap());
+        let wall = Arc::clone(&self.now_ms);
+        let clock = Clock::from_fn(move || {
+            DateTime::from_timestamp_millis(wall.load(Ordering::Relaxed)).expect("it is a time")
+        });
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let reopen = self.reopen.subscribe();
         let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics, reopen };
@@ -59,14 +76,15 @@ impl Story {
 
     /// Appends the records of these numbers, which become their entry ids.
     async fn append(&self, numbers: std::ops::RangeInclusive<u64>) {
-        let items = numbers.map(|number| {
-            let record = record(number);
-            Item {
-                key: record.uid.to_bytes(),
-                twins: Vec::new(),
-                bytes: Some(codec::encode(&record)),
-                when: When::Always,
-            }
+        self.append_records(numbers.map(record)).await;
+    }
+
+    async fn append_records(&self, records: impl IntoIterator<Item = Record>) {
+        let items = records.into_iter().map(|record| Item {
+            key: record.uid.to_bytes(),
+            twins: Vec::new(),
+            bytes: Some(codec::encode(&record)),
+            when: When::Always,
         });
         let batch = Batch { scope: "bmc".into(), items: items.collect(), marks: Vec::new() };
         self.journal.append(batch).await.unwrap();
@@ -206,12 +224,48 @@ async fn what_the_filter_holds_back_is_counted_and_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn what_has_waited_for_longer_than_the_sink_wants_is_counted_as_expired() {
     let mut story = Story::begin().await;
-    // The journal's clock stands at 1970, the sink's at 2026.
     story.append(1..=3).await;
+    story.now_ms.store(3_600_001, Ordering::Relaxed);
+    story.append(4..=5).await;
     let lag = Selection { max_lag: Some(Duration::from_hours(1)), ..Selection::default() };
     let mut status = story.pump_selected("late", story.path(), lag);
-    let view = until(&mut status, |view| view.position == 3).await;
-    assert_eq!((view.expired, view.delivered), (3, 0));
+    let view = until(&mut status, |view| view.position == 5).await;
+    assert_eq!((view.expired, view.delivered), (3, 2));
+    assert_eq!(story.delivered(), [4, 5]);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_too_old_while_the_sink_is_down_is_not_delivered_when_it_is_back() {
+    let mut story = Story::begin().await;
+    let nowhere = story.directory.path().join("later");
+    story.append(1..=3).await;
+    let filter = Filter { min_severity: Some(Severity::Ok), ..Filter::default() };
+    let lag = Selection { max_lag: Some(Duration::from_hours(1)), filter };
+    let mut status = story.pump_selected("pager", nowhere.join("records.jsonl"), lag);
+    until(&mut status, |view| view.attempts.retryable == 2).await;
+    story.now_ms.store(3_600_001, Ordering::Relaxed);
+    story.append(4..=5).await;
+    fs::create_dir(&nowhere).unwrap();
+    let view = until(&mut status, |view| view.position == 5).await;
+    assert_eq!((view.expired, view.delivered, view.filtered), (3, 2, 0));
+    assert_eq!(fs::read_to_string(nowhere.join("records.jsonl")).unwrap().lines().count(), 2);
+    story.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_tried_again_and_again_counts_what_its_filter_holds_back_once() {
+    let mut story = Story::begin().await;
+    let nowhere = story.directory.path().join("later");
+    let mut gap = record(2);
+    gap.kind = Kind::Gap;
+    story.append(1..=1).await;
+    story.append_records([gap]).await;
+    let filter = Filter { kinds: vec![Kind::Entry], ..Filter::default() };
+    let lag = Selection { max_lag: Some(Duration::from_hours(1)), filter };
+    let mut status = story.pump_selected("entries", nowhere.join("records.jsonl"), lag);
+    let view = until(&mut status, |view| view.attempts.retryable == 4).await;
+    assert_eq!((view.filtered, view.position), (1, 0));
     story.end().await;
 }
 

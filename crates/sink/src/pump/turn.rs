@@ -111,7 +111,9 @@ impl Pump {
         self.skip_deleted(first.position);
         self.progress.reading = last.position;
         let now_ms = self.clock.now().timestamp_millis();
-        let Selected { kept, filtered, expired } = self.selection.select(batch, now_ms);
+        let Selected { kept, filtered, expired } =
+            self.selection.select(batch, self.progress.counted, now_ms);
+        self.progress.counted = self.progress.counted.max(self.progress.reading);
         if filtered + expired > 0 {
             if expired > 0 {
                 warn!(sink = %self.name, records = expired, "records were older than max_lag and are skipped");
@@ -203,7 +205,13 @@ impl Pump {
         });
         match recovery {
             Recovery::Refused(reason) => Ok(self.triage.refused(reason, &said)),
-            Recovery::Retry { .. } | Recovery::Act | Recovery::End => Err(TurnError::Deliver(error)),
+            Recovery::Retry { .. } | Recovery::Act | Recovery::End => {
+                if self.selection.max_lag.is_some() {
+                    // It is selected again when it is tried again: meanwhile it may have become too old.
+                    self.triage.abandon();
+                }
+                Err(TurnError::Deliver(error))
+            }
         }
     }
 
