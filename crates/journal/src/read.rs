@@ -38,7 +38,7 @@ pub(crate) fn records_after(
     take(query.query([after.min(Position::MAX / 2).cast_signed()])?, limit)
 }
 
-/// The first of these rows (position, at_ms, bytes) that fit the limit.
+/// The first of these rows (position, `at_ms`, bytes) that fit the limit.
 pub(crate) fn take(mut rows: Rows<'_>, limit: ReadLimit) -> rusqlite::Result<Vec<Stored>> {
     let mut found = Vec::new();
     let mut bytes = 0;
