@@ -237,7 +237,7 @@ async fn t34_one_bad_line_stops_only_its_own_log() {
     assert_eq!(world.tokens().await.len(), 15);
     assert_eq!(world.state("bmc").split(':').next(), Some("polling"));
     assert!(failures(&world) > 0, "it is told");
-    bmc.log_in(1, sim::Severity::Warning, "X.1.0.Behind", &[], "Written while nobody could read it.");
+    bmc.log_in(1, Severity::Warning, "X.1.0.Behind", &[], "Written while nobody could read it.");
     world.pass(HOUR).await;
     bmc.set_log_fault(1, LogFault::None);
     world.pass(TWO_POLLS).await;
@@ -281,7 +281,7 @@ async fn t37_a_log_that_is_listed_and_not_there() {
     let mut world = World::new(1).await;
     let bmc = world.add("bmc", Profile { sse_uri: None, ..Profile::nvidia() });
     bmc.set_log_fault(0, LogFault::Missing);
-    let warning = sim::Severity::Warning;
+    let warning = Severity::Warning;
     bmc.log_in(2, warning, "X.1.0.Xid", &["79"], "GPU has fallen off the bus.");
     fan_fails(&bmc);
     world.start();
