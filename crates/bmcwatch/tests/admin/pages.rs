@@ -11,6 +11,12 @@ async fn every_page_answers() {
     let story = Story::begin(AdminConfig::default()).await;
     let pages = [
         ("GET /", 200, "<title>bmcwatch</title>"),
+        ("GET /", 200, "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; "),
+        ("GET /page/main.js", 200, "content-type: text/javascript; charset=utf-8"),
+        ("GET /page/style.css", 200, "content-type: text/css; charset=utf-8"),
+        ("GET /page/icon.svg", 200, "x-content-type-options: nosniff"),
+        ("GET /page/nothing.js", 404, r#"{"error":"there is nothing at this path"}"#),
+        ("GET /page/..%2fpage.rs", 404, r#"{"error":"there is nothing at this path"}"#),
         ("GET /-/healthy", 200, "ok"),
         ("GET /livez", 200, "ok"),
         ("GET /metrics", 200, "text/plain; version=0.0.4"),

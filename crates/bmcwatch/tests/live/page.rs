@@ -154,6 +154,8 @@ async fn what_a_bmc_writes_is_followed_and_is_never_more_than_text() {
     scene.lab.bmcs()[1].log(Severity::Warning, "Test.1.0.Fan", &[], "fan slow");
     browser.until("document.querySelector('#endpoint-records .record').innerText.includes('fan slow')").await;
 
+    a_hidden_page_does_not_follow(&scene.daemon, browser, &scene.lab).await;
+
     browser.click("nav [data-view=sinks]").await;
     let sinks = "document.querySelector('#sink-table tbody').innerText";
     browser.until(&format!("{sinks}.startsWith('records') && {sinks}.includes('up')")).await;
@@ -166,6 +168,29 @@ async fn what_a_bmc_writes_is_followed_and_is_never_more_than_text() {
     }
     assert!(browser.value("document.title").await != "taken");
     scene.end().await;
+}
+
+/// A page in a tab that nobody sees holds no connection; what it has missed it has when it is seen again.
+async fn a_hidden_page_does_not_follow(daemon: &Daemon, browser: &mut Browser, lab: &Lab) {
+    let seen = async |browser: &mut Browser, hidden: bool| {
+        let hide =
+            format!("Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }})");
+        browser.value(&format!("{hide} && document.dispatchEvent(new Event('visibilitychange'))")).await;
+        let followed = || async { (daemon.metric("bmcwatch_tail_clients", "").await < 0.5) == hidden };
+        daemon
+            .until(followed, || format!("a hidden page follows, or a seen one does not; hidden: {hidden}"))
+            .await;
+    };
+    seen(browser, true).await;
+    lab.bmcs()[1].log(Severity::Critical, "Test.1.0.Fan", &[], "fan unseen");
+    let recorded =
+        || async { daemon.ask("GET", "/api/v1/events?before=end&limit=1").await.1.contains("fan unseen") };
+    daemon.until(recorded, || "it is not recorded".to_owned()).await;
+    assert!(!browser.text("#endpoint-records").await.contains("fan unseen"));
+    seen(browser, false).await;
+    browser
+        .until("document.querySelector('#endpoint-records .record').innerText.includes('fan unseen')")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,43 +23,60 @@ const AGAIN_MS = 5000;
 
 /**
  * Follows all records, beginning with the newest that are there. `take` gets arrays of records, oldest first, at most
- * once per frame; `tell` hears whether the connection stands.
+ * once per frame; `tell` hears whether the connection stands; `anew` hears that what follows does not go on from what
+ * was taken. A page that nobody sees does not follow: a browser makes only a few connections to one place.
  */
 export class Live {
-  constructor(take, tell) {
+  constructor({ take, tell, anew }) {
     this.take = take;
     this.tell = tell;
+    this.anew = anew;
     this.last = null;
     this.waiting = [];
+    this.source = null;
+    this.timer = null;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.start()));
   }
 
   async start() {
+    this.close();
     try {
-      if (this.last === null) {
-        const found = await ask(`/api/v1/events?before=end&limit=${HISTORY}`);
+      const found = await ask(`/api/v1/events?before=end&limit=${HISTORY}`);
+      if (document.hidden) return;
+      // Who comes back soon goes on; for who comes back late that would be too much to read.
+      if (this.last === null || found.head - this.last > HISTORY || found.head < this.last) {
+        this.anew();
         this.last = found.head;
         this.take(found.events.reverse());
       }
       this.open();
-    } catch (error) {
+    } catch {
       this.again();
     }
   }
 
   open() {
-    const source = new EventSource(url(`/api/v1/tail?after=${this.last}`));
-    source.onopen = () => this.tell(true);
-    source.onmessage = (event) => this.heard(event);
-    source.onerror = () => {
+    this.close();
+    this.source = new EventSource(url(`/api/v1/tail?after=${this.last}`));
+    this.source.onopen = () => this.tell(true);
+    this.source.onmessage = (event) => this.heard(event);
+    this.source.onerror = () => {
       this.tell(false);
       // A connection that broke the browser makes again by itself; one that was refused it does not.
-      if (source.readyState === EventSource.CLOSED) this.again();
+      if (this.source?.readyState === EventSource.CLOSED) this.again();
     };
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
   }
 
   again() {
     this.tell(false);
-    setTimeout(() => this.start(), AGAIN_MS);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.start(), AGAIN_MS);
   }
 
   heard(event) {

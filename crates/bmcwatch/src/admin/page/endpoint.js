@@ -61,14 +61,20 @@ export class Endpoint {
   }
 
   /** Shows this endpoint from now on. */
-  async open(id, endpoints) {
+  open(id, endpoints) {
     this.id = id;
     this.title.textContent = clean(id);
     this.following.list.replaceChildren();
     this.set(endpoints);
+    this.load();
+  }
+
+  /** Its records, as the journal has them now. */
+  async load() {
+    if (this.id === null) return;
     this.note.textContent = "looking\u2026";
     try {
-      const loaded = await this.following.load({ endpoint: id });
+      const loaded = await this.following.load({ endpoint: this.id });
       if (loaded !== null) this.note.textContent = loaded.found.length === 0 ? "none" : "";
     } catch (error) {
       this.note.textContent = clean(error.message);

@@ -27,6 +27,7 @@ const endpoint = new Endpoint();
 let known = null;
 let answered = null;
 let follows = false;
+let timer = null;
 
 function tellHealth(problem) {
   const since = answered ? `; shown is what was known at ${answered.toLocaleTimeString()}` : "";
@@ -64,6 +65,7 @@ function show() {
 }
 
 async function refresh() {
+  clearTimeout(timer);
   if (!document.hidden) {
     try {
       const [endpoints, sinks] = await Promise.all([
@@ -80,26 +82,31 @@ async function refresh() {
       tellHealth(`The daemon does not answer: ${error.message}`);
     }
   }
-  setTimeout(refresh, known?.length > LARGE ? REFRESH_LARGE_MS : REFRESH_MS);
+  timer = setTimeout(refresh, known?.length > LARGE ? REFRESH_LARGE_MS : REFRESH_MS);
 }
 
-const live = new Live(
-  (news) => {
+const live = new Live({
+  take(news) {
     putOnTop(latest, news, LATEST);
     records.take(news);
     endpoint.take(news);
   },
-  (stands) => {
+  tell(stands) {
     follows = stands;
     if (health.className !== "bad") tellHealth(null);
   },
-);
+  anew() {
+    latest.replaceChildren();
+    records.load();
+    endpoint.load();
+  },
+});
 
 addEventListener("hashchange", () => {
   show();
   document.getElementById("main").focus({ preventScroll: true });
 });
+document.addEventListener("visibilitychange", refresh);
 show();
 refresh();
 live.start();
-records.load();
