@@ -177,7 +177,8 @@ impl SyslogSink {
                 Ok(line) => refused.extend(send_one(&mut wire, &form, stored, line).await?),
             }
         }
-        wire.finish().await?;
+        // Looking is part of the time that the batch has.
+        wire.finish(self.config.timeout / 2).await?;
         Ok((wire, refused))
     }
 }

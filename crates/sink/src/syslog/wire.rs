@@ -127,12 +127,12 @@ impl Wire {
         }
     }
 
-    /// Hands over what is buffered, and looks whether the receiver is still there.
-    pub(super) async fn finish(&mut self) -> Result<(), SyslogError> {
+    /// Hands over what is buffered, and looks whether the receiver is still there; for `most` behind a first batch.
+    pub(super) async fn finish(&mut self, most: Duration) -> Result<(), SyslogError> {
         if let Socket::Stream { stream, .. } = &mut self.socket {
             stream.flush().await.map_err(|error| SyslogError::send(self.peer.clone(), error))?;
         }
-        let wait = if std::mem::take(&mut self.first) { FIRST_LOOK } else { LOOK };
+        let wait = if std::mem::take(&mut self.first) { FIRST_LOOK.min(most) } else { LOOK };
         self.look(wait).await
     }
 

@@ -294,3 +294,42 @@ async fn a_datagram_that_is_too_large_for_the_way_is_cut() {
     assert!(datagram[..length].ends_with(b"record <2>"));
     story.end().await;
 }
+
+/// Takes connections, and reads them or closes them at once.
+async fn listener(reads: bool) -> (HostPort, tokio::task::JoinSet<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            if reads {
+                tokio::io::copy(&mut connection, &mut tokio::io::sink()).await.unwrap();
+            }
+        }
+    });
+    (HostPort { host: "127.0.0.1".to_owned(), port }, task)
+}
+
+#[tokio::test]
+async fn whoever_takes_connections_and_closes_them_is_not_believed() {
+    let (at, _task) = listener(false).await;
+    let mut story = Story::begin().await;
+    story.append((1..=3).map(record)).await;
+    let mut status = story.pump(sink(SyslogTransport::Tcp(at), 8 << 10));
+    let view = until(&mut status, |view| view.attempts.retryable >= 2).await;
+    assert_eq!((view.position, view.delivered, view.up), (0, 0, false), "{view:?}");
+    story.end().await;
+}
+
+#[tokio::test]
+async fn a_short_timeout_leaves_time_to_look() {
+    let (at, _task) = listener(true).await;
+    let mut story = Story::begin().await;
+    story.append((1..=3).map(record)).await;
+    let SinkConfig::Syslog(mut config) = sink(SyslogTransport::Tcp(at), 8 << 10) else { unreachable!() };
+    config.timeout = Duration::from_millis(800);
+    let mut status = story.pump(SinkConfig::Syslog(config));
+    until(&mut status, |view| view.position == 3).await;
+    story.end().await;
+}
