@@ -46,7 +46,7 @@ pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub(crate) use sinks::{COMPRESSIONS, FORMATS, PACKINGS, SYNCS, is_secret};
 pub use sinks::{
     FileSinkConfig, HttpSinkConfig, Opening, OpeningRead, OtlpSinkConfig, PeerConfig, SinkConfig, SinkKind,
-    Unusable,
+    SyslogAddress, SyslogSinkConfig, Unusable,
 };
 
 pub(crate) use matching::Pattern;

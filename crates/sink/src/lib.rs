@@ -18,6 +18,7 @@ mod selection;
 mod sink;
 mod status;
 mod stdout;
+mod syslog;
 mod table;
 mod triage;
 mod wording;
@@ -33,4 +34,7 @@ pub use selection::Selection;
 pub use sink::{SinkConfig, SinkError};
 pub use status::{Attempts, SinkStatus, SinkView};
 pub use stdout::{StdoutConfig, StdoutError, StdoutForm};
+pub use syslog::{
+    Facility, HostPort, LIMIT_MIN as SYSLOG_LIMIT_MIN, SyslogConfig, SyslogError, SyslogForm, SyslogTransport,
+};
 pub use table::{Colour, Table};

@@ -18,9 +18,8 @@ use reqwest::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use failure::is_tls;
-pub(crate) use failure::meaning;
 pub use failure::{Meaning, PeerError};
+pub(crate) use failure::{is_tls, meaning};
 
 /// Of an answer that is not a success so much is read, and so much of that is told.
 const COMPLAINT_BYTES_MAX: usize = 16 << 10;

@@ -15,6 +15,7 @@ use crate::{
     otlp::{OtlpConfig, OtlpSink},
     peer::PeerError,
     stdout::{StdoutConfig, StdoutError, StdoutSink},
+    syslog::{SyslogConfig, SyslogError, SyslogSink},
     triage::{Reason, Refused},
 };
 
@@ -37,6 +38,8 @@ pub enum SinkConfig {
     Http(HttpConfig),
     /// `type = "otlp"`.
     Otlp(OtlpConfig),
+    /// `type = "syslog"`.
+    Syslog(SyslogConfig),
 }
 
 impl SinkConfig {
@@ -47,6 +50,7 @@ impl SinkConfig {
             Self::File(_) => "file",
             Self::Http(_) => "http",
             Self::Otlp(_) => "otlp",
+            Self::Syslog(_) => "syslog",
         }
     }
 
@@ -56,6 +60,7 @@ impl SinkConfig {
             Self::File(config) => Sink::File(FileSink::new(config)),
             Self::Http(config) => Sink::Http(HttpSink::new(config)),
             Self::Otlp(config) => Sink::Otlp(OtlpSink::new(config)),
+            Self::Syslog(config) => Sink::Syslog(SyslogSink::new(config)),
         }
     }
 }
@@ -67,6 +72,7 @@ pub(crate) enum Sink {
     File(FileSink),
     Http(HttpSink),
     Otlp(OtlpSink),
+    Syslog(SyslogSink),
 }
 
 /// What the peer said of a batch that reached it. Everything that is not named here it has taken.
@@ -99,7 +105,7 @@ impl Sink {
     pub(crate) fn batch(&self) -> ReadLimit {
         match self {
             Self::Stdout(_) | Self::File(_) => LOCAL_BATCH,
-            Self::Http(_) | Self::Otlp(_) => POSTED_BATCH,
+            Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) => POSTED_BATCH,
         }
     }
 
@@ -107,7 +113,7 @@ impl Sink {
     pub(crate) fn reopen_later(&mut self) {
         match self {
             Self::File(sink) => sink.reopen_later(),
-            Self::Stdout(_) | Self::Http(_) | Self::Otlp(_) => {}
+            Self::Stdout(_) | Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) => {}
         }
     }
 
@@ -123,6 +129,7 @@ impl Sink {
             Self::File(sink) => sink.deliver(batch, journal).await?,
             Self::Http(sink) => return Ok(sink.deliver(batch).await?),
             Self::Otlp(sink) => return Ok(sink.deliver(batch).await?),
+            Self::Syslog(sink) => return Ok(sink.deliver(batch).await?),
         }
         Ok(Delivered::default())
     }
@@ -140,6 +147,9 @@ pub enum SinkError {
     /// By a sink over HTTP.
     #[error(transparent)]
     Peer(#[from] PeerError),
+    /// By the syslog sink.
+    #[error(transparent)]
+    Syslog(#[from] SyslogError),
 }
 
 /// What follows from an error.
@@ -163,6 +173,7 @@ impl SinkError {
                 Recovery::Retry { after: None }
             }
             Self::Peer(error) => error.recovery(),
+            Self::Syslog(error) => error.recovery(),
         }
     }
 }

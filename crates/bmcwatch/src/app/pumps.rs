@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use sink::{
     Dependencies, FileConfig, HttpConfig, OtlpConfig, OtlpMapping, Pump, Settings, SinkStatus, StdoutConfig,
+    SyslogConfig, SyslogTransport,
 };
 
 use super::{StartError, peers::Followed};
-use crate::config::{Config, PeerConfig, SinkConfig, SinkKind};
+use crate::config::{Config, Opening, PeerConfig, SinkConfig, SinkKind, SyslogAddress};
 
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -35,13 +36,16 @@ pub(super) fn build(config: &Config, with: &Dependencies) -> Result<Pumps, Start
 }
 
 fn sink(config: &SinkConfig, followed: &mut Vec<Followed>) -> Result<sink::SinkConfig, StartError> {
-    let mut peer = |peer: &PeerConfig| {
-        let begun = Followed::begin(&config.name, &peer.opening);
+    let mut open = |opening: &Opening| {
+        let begun = Followed::begin(&config.name, opening);
         let (follow, access) = begun
             .map_err(|unusable| StartError::Peer { sink: config.name.clone(), why: unusable.refusal.text })?;
         followed.push(follow);
+        Ok::<_, StartError>(access)
+    };
+    let mut peer = |peer: &PeerConfig| {
         let PeerConfig { url, compression, timeout, .. } = peer.clone();
-        Ok::<_, StartError>(sink::PeerConfig { url, compression, timeout, access })
+        Ok::<_, StartError>(sink::PeerConfig { url, compression, timeout, access: open(&peer.opening)? })
     };
     Ok(match &config.kind {
         SinkKind::Stdout => sink::SinkConfig::Stdout(StdoutConfig::default()),
@@ -66,6 +70,16 @@ fn sink(config: &SinkConfig, followed: &mut Vec<Followed>) -> Result<sink::SinkC
                 severities: otlp.severity_numbers,
                 original: otlp.include_original,
             },
+        }),
+        SinkKind::Syslog(syslog) => sink::SinkConfig::Syslog(SyslogConfig {
+            transport: match &syslog.address {
+                SyslogAddress::Udp(at) => SyslogTransport::Udp(at.clone()),
+                SyslogAddress::Tcp(at) => SyslogTransport::Tcp(at.clone()),
+                SyslogAddress::Tls(at, opening) => SyslogTransport::Tls(at.clone(), open(opening)?),
+                SyslogAddress::Unix(path) => SyslogTransport::Unix(path.clone()),
+            },
+            form: syslog.form,
+            timeout: syslog.timeout,
         }),
     })
 }

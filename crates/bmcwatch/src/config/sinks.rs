@@ -6,6 +6,7 @@ mod opening;
 mod otlp;
 mod peer;
 mod selection;
+mod syslog;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,6 +29,7 @@ pub use opening::{OpeningRead, Unusable};
 pub use otlp::OtlpSinkConfig;
 pub(crate) use peer::{COMPRESSIONS, is_secret};
 pub use peer::{Opening, PeerConfig};
+pub use syslog::{SyslogAddress, SyslogSinkConfig};
 
 /// Longest name; it is a metric label and a file name.
 const NAME_BYTES_MAX: usize = 100;
@@ -54,6 +56,8 @@ pub enum SinkKind {
     Http(HttpSinkConfig),
     /// Posts OpenTelemetry log records.
     Otlp(OtlpSinkConfig),
+    /// Writes RFC 5424 lines to a syslog receiver.
+    Syslog(SyslogSinkConfig),
 }
 
 impl SinkKind {
@@ -64,6 +68,7 @@ impl SinkKind {
             Self::File(_) => Type::File.as_str(),
             Self::Http(_) => Type::Http.as_str(),
             Self::Otlp(_) => Type::Otlp.as_str(),
+            Self::Syslog(_) => Type::Syslog.as_str(),
         }
     }
 }
@@ -74,10 +79,11 @@ enum Type {
     File,
     Http,
     Otlp,
+    Syslog,
 }
 
 impl Type {
-    const ALL: [Self; 4] = [Self::Stdout, Self::File, Self::Http, Self::Otlp];
+    const ALL: [Self; 5] = [Self::Stdout, Self::File, Self::Http, Self::Otlp, Self::Syslog];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +91,7 @@ impl Type {
             Self::File => "file",
             Self::Http => "http",
             Self::Otlp => "otlp",
+            Self::Syslog => "syslog",
         }
     }
 
@@ -95,6 +102,7 @@ impl Type {
             Self::File => file::KEYS.to_vec(),
             Self::Http => [&peer::KEYS[..], &http::KEYS].concat(),
             Self::Otlp => [&peer::KEYS[..], &otlp::KEYS].concat(),
+            Self::Syslog => syslog::KEYS.to_vec(),
         }
     }
 }
@@ -134,8 +142,8 @@ fn check_output(
     let (output, key) = match &sink.kind {
         SinkKind::Stdout => (None, "type"),
         SinkKind::File(file) => (Some(file.path.clone()), "path"),
-        // Each request is whole; two sinks at one address are the operator's choice.
-        SinkKind::Http(_) | SinkKind::Otlp(_) => return,
+        // Each request and each line is whole; two sinks at one address are the operator's choice.
+        SinkKind::Http(_) | SinkKind::Otlp(_) | SinkKind::Syslog(_) => return,
     };
     if let Some(other) = outputs.get(&output) {
         let refusal = Refusal::new(format!("the sink {other:?} writes there already"));
@@ -160,6 +168,7 @@ fn sink(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SinkConfig> {
         Type::File => SinkKind::File(file::read(reader, table)?),
         Type::Http => SinkKind::Http(http::read(reader, table)?),
         Type::Otlp => SinkKind::Otlp(otlp::read(reader, table)?),
+        Type::Syslog => SinkKind::Syslog(syslog::read(reader, table)?),
     };
     Some(SinkConfig { name: name.unwrap_or_else(|| kind.as_str().to_owned()), selection, kind })
 }

@@ -145,7 +145,7 @@ impl PeerError {
 }
 
 /// Whether TLS is among the causes; an `io::Error` hides its content one level deep.
-pub(super) fn is_tls(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {
         if cause.is::<rustls::Error>() {

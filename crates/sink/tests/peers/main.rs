@@ -11,6 +11,8 @@ mod formats;
 mod otlp;
 mod outages;
 mod poison;
+mod receiver;
 mod server;
 mod story;
+mod syslog;
 mod tls;

@@ -2,6 +2,7 @@
 
 use super::{DURATION, Form, LABELS, SIZE, Section, TABLE, TEXT, key};
 
+const FACILITY: &str = "\"kern\", \"user\", \"mail\", \"daemon\", \"auth\", \"syslog\", \"lpr\", \"news\", \"uucp\", \"cron\", \"authpriv\", \"ftp\", \"local0\", \"local1\", \"local2\", \"local3\", \"local4\", \"local5\", \"local6\" or \"local7\"";
 const SEVERITY_NUMBER: &str = "a whole number from 0 to 24";
 
 pub(crate) static SINK: Section = Section {
@@ -11,9 +12,9 @@ pub(crate) static SINK: Section = Section {
     keys: &[
         key(
             "type",
-            "\"stdout\", \"file\", \"http\" or \"otlp\"",
+            "\"stdout\", \"file\", \"http\", \"otlp\" or \"syslog\"",
             "required",
-            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`. `http` posts to a log store in its `format`. `otlp` posts OpenTelemetry log records (HTTP, protobuf).",
+            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`. `http` posts to a log store in its `format`. `otlp` posts OpenTelemetry log records (HTTP, protobuf). `syslog` writes RFC 5424 lines to a receiver.",
         ),
         key("name", TEXT, "the type", "Letters, digits, `-`, `_` and `.`; each name once."),
         key(
@@ -100,7 +101,7 @@ pub(crate) static SINK: Section = Section {
             "timeout",
             DURATION,
             "\"30s\"",
-            "How long one request may take, connecting and the answer included. Only for `http` and `otlp`.",
+            "How long one batch may take, connecting and the answer (where there is one) included. Only for `http`, `otlp` and `syslog`.",
         ),
         key(
             "headers",
@@ -118,15 +119,20 @@ pub(crate) static SINK: Section = Section {
             "trust",
             TEXT,
             "\"system\"",
-            "Which certificate of the peer is believed: `\"system\"`, `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` or `\"insecure\"` (any; warned about). The file is looked at every two seconds. Only for `http` and `otlp`.",
+            "Which certificate of the peer is believed: `\"system\"`, `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` or `\"insecure\"` (any; warned about). The file is looked at every two seconds. Only for `http`, `otlp` and `syslog` with `tls://`.",
         ),
         key(
             "cert_file",
             TEXT,
             "none",
-            "Our certificate for peers that ask for one, and behind it those that lead to its authority (PEM). Looked at every two seconds. Only for `http` and `otlp`.",
+            "Our certificate for peers that ask for one, and behind it those that lead to its authority (PEM). Looked at every two seconds. Only for `http`, `otlp` and `syslog` with `tls://`.",
         ),
-        key("key_file", TEXT, "none", "Its private key, closed to others. Only for `http` and `otlp`."),
+        key(
+            "key_file",
+            TEXT,
+            "none",
+            "Its private key, closed to others. Only for `http`, `otlp` and `syslog` with `tls://`.",
+        ),
         key(
             "instance",
             TEXT,
@@ -145,6 +151,25 @@ pub(crate) static SINK: Section = Section {
             "true or false",
             "false",
             "Whether the BMC's own JSON goes along, as `log.record.original`. Only for `otlp`.",
+        ),
+        key(
+            "address",
+            TEXT,
+            "required for `syslog`",
+            "The receiver: `\"udp://host:514\"` (a datagram a record; nobody tells of lost ones), `\"tcp://host:601\"` and `\"tls://host:6514\"` (octet-counted), or `\"unix:///dev/log\"`. Without a port, these. Only for `syslog`.",
+        ),
+        key("facility", FACILITY, "\"local0\"", "The facility of every line. Only for `syslog`."),
+        key(
+            "enterprise_number",
+            "a whole number above 0",
+            "32473",
+            "The number behind `redfish@` in structured data: your organisation's private enterprise number at IANA. The default is the one reserved for examples. Only for `syslog`.",
+        ),
+        key(
+            "max_message_size",
+            SIZE,
+            "\"8KiB\"",
+            "The most bytes of a line, from 1 KiB to 64 KiB: the text of a longer one is cut. What the receiver takes may be less: rsyslog has `maxMessageSize` (8 KiB), syslog-ng `log-msg-size()` (64 KiB). Only for `syslog`.",
         ),
     ],
 };

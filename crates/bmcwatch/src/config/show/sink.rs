@@ -1,11 +1,11 @@
 //! One `[[sinks]]` table, every default written out; what may open a peer is never written.
 
-use sink::Filter;
+use sink::{Facility, Filter};
 
 use super::{HIDDEN, Page};
 use crate::config::{
-    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, OtlpSinkConfig, PACKINGS, PeerConfig, SYNCS,
-    SinkConfig, SinkKind, is_secret,
+    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, Opening, OtlpSinkConfig, PACKINGS, PeerConfig,
+    SYNCS, SinkConfig, SinkKind, SyslogAddress, SyslogSinkConfig, is_secret,
     quantity::{duration_text, size_text},
 };
 
@@ -22,6 +22,7 @@ pub(super) fn show(page: &mut Page, sink: &SinkConfig) {
         SinkKind::File(file) => show_file(page, file),
         SinkKind::Http(http) => show_http(page, http),
         SinkKind::Otlp(otlp) => show_otlp(page, otlp),
+        SinkKind::Syslog(syslog) => show_syslog(page, syslog),
     }
 }
 
@@ -95,9 +96,25 @@ fn show_peer(page: &mut Page, peer: &PeerConfig) {
     let files = opening.header_files.iter();
     let files = files.map(|(name, file)| (name.clone(), file.written().display().to_string()));
     page.table("headers_file", &files.collect());
+    show_certificates(page, opening);
+}
+
+fn show_certificates(page: &mut Page, opening: &Opening) {
     page.text("trust", &opening.trust.to_string());
     if let Some((certificate, key)) = &opening.own {
         page.path("cert_file", certificate);
         page.path("key_file", key);
+    }
+}
+
+fn show_syslog(page: &mut Page, syslog: &SyslogSinkConfig) {
+    let form = syslog.form;
+    page.text("address", &syslog.address.to_string());
+    page.text("facility", word(&Facility::ALL, form.facility));
+    page.bare("enterprise_number", &form.enterprise.to_string());
+    page.text("max_message_size", &size_text(form.limit as u64));
+    page.text("timeout", &duration_text(syslog.timeout));
+    if let SyslogAddress::Tls(_, opening) = &syslog.address {
+        show_certificates(page, opening);
     }
 }

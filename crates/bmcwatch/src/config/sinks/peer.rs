@@ -1,4 +1,4 @@
-//! What sinks over HTTP have in common: where the peer is, what opens it, how long it is waited for.
+//! What sinks over HTTP have in common: where the peer is, what opens it (also one over TLS alone), how long it is waited for.
 //!
 //! What opens it is read where this is the machine that has it, so that a file that cannot be used is reported with
 //! everything else. Not here: reading it again when it changes (`app::peers`).
@@ -113,23 +113,42 @@ fn opening(reader: &mut Reader<'_>, table: &Table<'_>, address: Option<&Url>) ->
     }
     let file = |(name, text): (String, String)| (name, SecretFile::new(text.into(), reader.environment));
     let header_files: BTreeMap<String, SecretFile> = files.into_iter().map(file).collect();
-    let trust = table.read(reader, "trust", trust).unwrap_or_default();
-    if trust == Trust::Insecure {
-        let warning = Refusal::new("any certificate is believed: whoever is in between reads every record");
-        table.warning(reader, "trust", warning.hint("write \"ca:/path/to/ca.pem\" or \"pin:sha256/...\""));
-    }
+    let trust = believed(reader, table);
     let plain = address.is_some_and(|url| url.scheme() == "http" && !is_loopback(url));
     if plain && !(headers.is_empty() && header_files.is_empty()) {
         let warning = Refusal::new("headers travel in clear, and with them what opens the peer");
         table.warning(reader, "url", warning.hint("use https"));
     }
     let opening = Opening { headers, header_files, trust, own: own(reader, table)? };
+    check(reader, table, &opening);
+    Some(opening)
+}
+
+/// What opens a peer that is reached with TLS and without HTTP.
+pub(super) fn certificates(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Opening> {
+    let trust = believed(reader, table);
+    let own = own(reader, table)?;
+    let opening = Opening { headers: BTreeMap::new(), header_files: BTreeMap::new(), trust, own };
+    check(reader, table, &opening);
+    Some(opening)
+}
+
+fn believed(reader: &mut Reader<'_>, table: &Table<'_>) -> Trust {
+    let trust = table.read(reader, "trust", trust).unwrap_or_default();
+    if trust == Trust::Insecure {
+        let warning = Refusal::new("any certificate is believed: whoever is in between reads every record");
+        table.warning(reader, "trust", warning.hint("write \"ca:/path/to/ca.pem\" or \"pin:sha256/...\""));
+    }
+    trust
+}
+
+/// Whether the files can be used, where this is the machine that has them.
+fn check(reader: &mut Reader<'_>, table: &Table<'_>, opening: &Opening) {
     if reader.environment.has_secrets()
-        && let Err(unusable) = opening.read().and_then(|read| read.open(&opening))
+        && let Err(unusable) = opening.read().and_then(|read| read.open(opening))
     {
         table.problem(reader, unusable.key, unusable.refusal);
     }
-    Some(opening)
 }
 
 /// Our certificate and its key, if both or none are given.
