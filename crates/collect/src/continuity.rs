@@ -90,27 +90,39 @@ pub(crate) struct Fresh {
     pub(crate) entries: u64,
     /// Those that tell of a login or a request.
     pub(crate) sessions: u64,
-    /// The lowest and the highest number.
-    pub(crate) numbers: Option<(u64, u64)>,
+    /// The first and the last of the lowest numbers that follow each other without a hole, in whichever order they come.
+    pub(crate) lowest_row: Option<(u64, u64)>,
 }
 
 impl Fresh {
     pub(crate) fn note(&mut self, entry: &Entry) {
         self.entries += 1;
         self.sessions += u64::from(entry.signs.session);
-        self.numbers = wider(self.numbers, entry);
+        if let Some(number) = number(entry) {
+            self.lowest_row = Some(self.lowest_row.map_or((number, number), |row| lower_row(row, number)));
+        }
     }
 
-    /// The number with which a long row without a hole begins.
+    /// The number with which a long row without a hole begins. Holes further on are of entries deleted since.
     fn row(&self) -> Option<u64> {
-        let (low, high) = self.numbers?;
-        (self.entries >= ROW_MIN && high - low + 1 == self.entries).then_some(low)
+        let (low, high) = self.lowest_row?;
+        (high - low + 1 >= ROW_MIN).then_some(low)
     }
 }
 
 /// The number of an entry, where it is a count.
 fn number(entry: &Entry) -> Option<u64> {
     entry.number.filter(|number| *number < NUMBER_MAX)
+}
+
+/// The lowest row of numbers after one more number.
+fn lower_row((low, high): (u64, u64), number: u64) -> (u64, u64) {
+    match number {
+        _ if number + 1 == low => (number, high),
+        _ if number < low => (number, number),
+        _ if number == high + 1 => (low, number),
+        _ => (low, high),
+    }
 }
 
 /// The range of numbers with that of one more entry.

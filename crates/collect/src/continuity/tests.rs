@@ -10,7 +10,7 @@ const READ: Reading = Reading {
     row: Row { last: None, direction: None, broken: false },
     marker: false,
     overflowed: false,
-    fresh: Fresh { entries: 0, sessions: 0, numbers: None },
+    fresh: Fresh { entries: 0, sessions: 0, lowest_row: None },
     newest_at_ms: Some(2_000),
     count: Some(9),
     machine: None,
@@ -59,15 +59,29 @@ fn t08_a_long_row_behind_a_hole_is_one_of_two_rings_that_wrapped() {
     let row = |low, high, entries| Reading {
         overlap: Overlap::Newest,
         numbers: Some((50, high)),
-        fresh: Fresh { entries, sessions: 0, numbers: Some((low, high)) },
+        fresh: Fresh { entries, sessions: 0, lowest_row: Some((low, high)) },
         ..READ
     };
     check(&known(), &row(301, 500, 200), Continuity::WrappedWithLoss(Lost::AtMost(250)));
     check(&known(), &row(51, 250, 200), Continuity::Continues);
-    check(&known(), &row(301, 500, 150), Continuity::Continues);
+    // What was deleted further on changes nothing; a short row is no sign.
+    check(&known(), &row(301, 325, 150), Continuity::WrappedWithLoss(Lost::AtMost(250)));
+    check(&known(), &row(301, 309, 150), Continuity::Continues);
     check(&known(), &row(53, 55, 3), Continuity::Continues);
     // Given again after the newest was deleted by itself (T7).
     check(&known(), &row(50, 69, 20), Continuity::Continues);
+}
+
+#[test]
+fn t08_the_lowest_row_ends_at_the_first_hole_whichever_way_the_log_is_read() {
+    let with_holes = || (301..=325).chain(327..=400).chain(500..=520);
+    let row = |mut numbers: Box<dyn Iterator<Item = u64>>| {
+        let first = numbers.next().unwrap();
+        numbers.fold((first, first), lower_row)
+    };
+    assert_eq!(row(Box::new(with_holes())), (301, 325));
+    assert_eq!(row(Box::new(with_holes().rev())), (301, 325));
+    assert_eq!(row(Box::new([7, 7, 8, 8].into_iter())), (7, 8));
 }
 
 #[test]
@@ -76,7 +90,7 @@ fn t07_a_number_that_may_have_been_given_again_is_missing_when_nothing_known_is_
     let reading = Reading { numbers: Some((51, 59)), ..READ };
     check(&deleted, &reading, Continuity::WrappedWithLoss(Lost::AtMost(1)));
     // As long as the log shows what is known, a hole is nothing but what was deleted.
-    let fresh = Fresh { entries: 20, sessions: 0, numbers: Some((51, 70)) };
+    let fresh = Fresh { entries: 20, sessions: 0, lowest_row: Some((51, 70)) };
     let reading = Reading { overlap: Overlap::Some, numbers: Some((41, 70)), fresh, ..READ };
     check(&deleted, &reading, Continuity::Continues);
 }
