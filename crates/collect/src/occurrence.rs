@@ -57,26 +57,29 @@ impl Newest {
     /// one that cannot be.
     pub(crate) fn was_news(&mut self, told: Self) {
         if let (Some((told_at, _)), Some((newest, _))) = (told.0, self.0)
-            && told_at < newest
+            && told_at != newest
         {
             *self = told;
         }
     }
 
-    fn take(&mut self, event: &Event, now: Instant) {
-        if let Some(at) = event.facts.occurred_at
-            && self.0.is_none_or(|(newest, _)| at > newest)
-        {
-            self.0 = Some((at, now));
+    /// Takes the times of a payload in, and tells whether it is old news. What is late as a whole does not show how late it is.
+    fn take(&mut self, events: &[Event], now: Instant) -> bool {
+        let times = || events.iter().filter_map(|event| event.facts.occurred_at);
+        let (Some(oldest), Some(latest)) = (times().min(), times().max()) else { return false };
+        if self.is_late(latest, now) {
+            return true;
         }
+        let newest = self.0.filter(|(newest, _)| *newest >= latest).unwrap_or((latest, now));
+        self.0 = Some(newest);
+        newest.0 - oldest > OLD_NEWS_AFTER || self.is_late(oldest, now)
     }
 
-    fn is_old_news(self, events: &[Event], now: Instant) -> bool {
-        let oldest = events.iter().filter_map(|event| event.facts.occurred_at).min();
-        let Some(((newest, came), oldest)) = self.0.zip(oldest) else { return false };
+    /// Whether something of then cannot be just happening, by the clock that was shown last and the time since.
+    fn is_late(self, at: DateTime<Utc>, now: Instant) -> bool {
+        let Some((newest, came)) = self.0 else { return false };
         let since = TimeDelta::from_std(now.duration_since(came)).unwrap_or(TimeDelta::MAX);
-        let age = newest - oldest;
-        age > OLD_NEWS_AFTER || age.checked_add(&since).is_none_or(|late| late > LATE_AFTER)
+        (newest - at).checked_add(&since).is_none_or(|late| late > LATE_AFTER)
     }
 
     /// Whether an event is of a past that was not asked for: BMCs send whole logs, months old (T60).
@@ -132,10 +135,7 @@ impl Occurrences {
         (history, now): (History, Instant),
         counted: &mut Vec<Counted>,
     ) {
-        for event in &payload {
-            newest.take(event, now);
-        }
-        let is_old_news = newest.is_old_news(&payload, now);
+        let is_old_news = newest.take(&payload, now);
         self.payload = self.payload.wrapping_add(1);
         for event in payload {
             let news = newest.news(&event, history);
@@ -205,7 +205,10 @@ mod tests {
 
     /// The occurrences of payloads that come at once, one after the other on one connection.
     fn counts(newest: &mut Newest, payloads: &[&[(u8, i64)]]) -> Vec<u32> {
-        let now = Instant::now();
+        counts_at(newest, payloads, Instant::now())
+    }
+
+    fn counts_at(newest: &mut Newest, payloads: &[&[(u8, i64)]], now: Instant) -> Vec<u32> {
         let timed: Vec<_> = payloads.iter().map(|payload| (*payload, now)).collect();
         heard(newest, &timed, History::All).iter().map(|counted| counted.occurrence).collect()
     }
@@ -234,6 +237,19 @@ mod tests {
             [0, 1],
             "a reader that is behind does not take what is just happening for old"
         );
+    }
+
+    #[test]
+    fn t73_what_is_told_again_after_the_clock_went_back_is_old_news_though_it_is_dated_later() {
+        let now = Instant::now();
+        let later = now + std::time::Duration::from_mins(16);
+        let mut newest = Newest(Some((event((9, 600)).facts.occurred_at.unwrap(), now)));
+        let (again, other): (&[(u8, i64)], &[(u8, i64)]) = (&[(1, 771)], &[(2, 771)]);
+        let counted = heard(&mut newest, &[(again, later), (other, later), (again, later)], History::All);
+        assert!(counted.iter().all(|counted| counted.occurrence == 0), "{counted:?}");
+        // Told as new, it shows where the clock is.
+        newest.was_news(Newest::of(&counted, later));
+        assert_eq!(counts_at(&mut newest, &[again, again], later), [0, 1]);
     }
 
     #[test]
