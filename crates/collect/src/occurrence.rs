@@ -244,7 +244,7 @@ mod tests {
         let now = Instant::now();
         let later = now + std::time::Duration::from_mins(16);
         let mut newest = Newest(Some((event((9, 600)).facts.occurred_at.unwrap(), now)));
-        let (again, other): (&[(u8, i64)], &[(u8, i64)]) = (&[(1, 771)], &[(2, 771)]);
+        let [again, other]: [&[(u8, i64)]; 2] = [&[(1, 771)], &[(2, 771)]];
         let counted = heard(&mut newest, &[(again, later), (other, later), (again, later)], History::All);
         assert!(counted.iter().all(|counted| counted.occurrence == 0), "{counted:?}");
         // Told as new, it shows where the clock is.
