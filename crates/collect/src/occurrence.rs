@@ -4,9 +4,10 @@
 //! then. But real events may be alike in everything (three equal lines of one second on bmcweb), so the events of one
 //! connection are counted on: 0, 1, 2. Where a payload tells old news, equals are counted from 0 within that payload, and so
 //! meet the names that they had when they came first: a whole log sent at once (T60), every unrecovered event (T73).
-//! Old news is only what is clearly older than the newest event, and that decides nothing but the counting: whether an event
-//! is told, its name alone decides, so that after a step back of the BMC's clock nothing is swallowed but the later ones of
-//! several equal events that come in one batch before the first of them was found to be new; and those stand in the log.
+//! Old news is only what is clearly older than the newest event, or of a time that the BMC's clock is not near, and that decides
+//! nothing but the counting: whether an event is told, its name alone decides, so that after a step of the BMC's clock
+//! nothing is swallowed but the later ones of several equal events that come in one batch before the first of them was
+//! found to be new; and those stand in the log.
 //!
 //! A payload sent twice on one connection (T62) is recognised as a whole. Not here: names (`redfish`), known names (`journal`).
 
@@ -28,9 +29,9 @@ const PAYLOADS_REMEMBERED: usize = 16;
 /// sources of one BMC write their times apart. Tighter, it would swallow a real event that is equal to another.
 const OLD_NEWS_AFTER: TimeDelta = TimeDelta::seconds(5);
 
-/// How old an event may be when it comes, by the BMC's clock as its newest event showed it, and still be just happening. A
+/// How far from the BMC's clock, as its newest event showed it, an event may be when it comes, and still be just happening. A
 /// reader that is far behind must not take what waits in its socket for old.
-const LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
+const NOW_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
 /// With `initial_history = "none"` an event may be so much older than the newest and still be told: times of one BMC differ.
 const HISTORY_MIN: TimeDelta = TimeDelta::hours(1);
@@ -63,23 +64,22 @@ impl Newest {
         }
     }
 
-    /// Takes the times of a payload in, and tells whether it is old news. What is late as a whole does not show how late it is.
+    /// Takes the times of a payload in, and tells whether it is old news. What cannot be of now shows no time.
     fn take(&mut self, events: &[Event], now: Instant) -> bool {
         let times = || events.iter().filter_map(|event| event.facts.occurred_at);
         let (Some(oldest), Some(latest)) = (times().min(), times().max()) else { return false };
-        if self.is_late(latest, now) {
+        if self.clock(now).is_some_and(|clock| (clock - latest).abs() > NOW_WITHIN) {
             return true;
         }
         let newest = self.0.filter(|(newest, _)| *newest >= latest).unwrap_or((latest, now));
         self.0 = Some(newest);
-        newest.0 - oldest > OLD_NEWS_AFTER || self.is_late(oldest, now)
+        newest.0 - oldest > OLD_NEWS_AFTER
     }
 
-    /// Whether something of then cannot be just happening, by the clock that was shown last and the time since.
-    fn is_late(self, at: DateTime<Utc>, now: Instant) -> bool {
-        let Some((newest, came)) = self.0 else { return false };
-        let since = TimeDelta::from_std(now.duration_since(came)).unwrap_or(TimeDelta::MAX);
-        (newest - at).checked_add(&since).is_none_or(|late| late > LATE_AFTER)
+    /// Where the BMC's clock is now, by the newest time that it has shown and the time since.
+    fn clock(self, now: Instant) -> Option<DateTime<Utc>> {
+        let (newest, came) = self.0?;
+        newest.checked_add_signed(TimeDelta::from_std(now.duration_since(came)).ok()?)
     }
 
     /// Whether an event is of a past that was not asked for: BMCs send whole logs, months old (T60).
@@ -243,8 +243,9 @@ mod tests {
     fn t73_what_is_told_again_after_the_clock_went_back_is_old_news_though_it_is_dated_later() {
         let now = Instant::now();
         let later = now + std::time::Duration::from_mins(16);
+        // The clock shows 1560 then; what comes is of 29 minutes later.
         let mut newest = Newest(Some((event((9, 600)).facts.occurred_at.unwrap(), now)));
-        let [again, other]: [&[(u8, i64)]; 2] = [&[(1, 771)], &[(2, 771)]];
+        let [again, other]: [&[(u8, i64)]; 2] = [&[(1, 3300)], &[(2, 3300)]];
         let counted = heard(&mut newest, &[(again, later), (other, later), (again, later)], History::All);
         assert!(counted.iter().all(|counted| counted.occurrence == 0), "{counted:?}");
         // Told as new, it shows where the clock is.
