@@ -96,6 +96,16 @@ Examples:
     /// Show the config
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// What is asked of the running daemon, or of its journal.
+    #[command(flatten)]
+    Ask(Ask),
+    /// What one BMC can do, without a daemon
+    Probe(Probe),
+}
+
+/// What is asked of the running daemon, or of its journal's file.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Ask {
     /// What the running daemon says of each endpoint
     ///
     /// Asks the admin listener that the config file names; over TLS, believes the certificate that the file names.
@@ -143,8 +153,6 @@ Examples:
   bmcwatch journal backup /var/backups/bmcwatch-journal.db"
     )]
     Journal(JournalCommand),
-    /// What one BMC can do, without a daemon
-    Probe(Probe),
 }
 
 /// `bmcwatch endpoints`

@@ -35,7 +35,7 @@ use std::{
 use clap::Parser;
 
 use admin_client::AdminClient;
-use cli::{Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand, SinksCommand};
+use cli::{Ask, Cli, Command, ConfigCommand, EXIT_FAILURE, EndpointsCommand, SinksCommand};
 use config::{Config, EXIT_CONFIG, Environment};
 use model::Clock;
 use printer::Form;
@@ -67,14 +67,10 @@ pub fn run_main() -> ExitCode {
         Command::Run => with_config(&config, &Environment::of_process(), |config, path, warnings| {
             run::run(path, config, warnings)
         }),
-        command @ (Command::Endpoints(_)
-        | Command::Events(_)
-        | Command::Tail(_)
-        | Command::Sinks(_)
-        | Command::Journal(_)) => {
-            // Whoever asks the daemon need not be able to read its secrets.
+        // Whoever asks the daemon need not be able to read its secrets.
+        Command::Ask(asked) => {
             with_config(&config, &Environment::of_process().without_secrets(), |config, _, _| {
-                ask(config, command)
+                ask(config, asked)
             })
         }
         Command::Probe(asked) => probe::run_main(&asked, &config),
@@ -91,24 +87,23 @@ pub fn run_main() -> ExitCode {
 }
 
 /// Asks the running daemon, or looks at its journal.
-async fn ask(config: Config, command: Command) -> anyhow::Result<()> {
+async fn ask(config: Config, asked: Ask) -> anyhow::Result<()> {
     let daemon = |access| AdminClient::new(&config.admin, &access);
-    let done = match command {
-        Command::Endpoints(cli::Endpoints { access, command }) => match command {
+    let done = match asked {
+        Ask::Endpoints(cli::Endpoints { access, command }) => match command {
             None => endpoints::show(daemon(access)?).await,
             Some(EndpointsCommand::Retry { id, access }) => endpoints::retry(daemon(access)?, &id).await,
             Some(EndpointsCommand::Trust { id, access }) => endpoints::trust(daemon(access)?, &id).await,
         },
-        Command::Events(asked) => events::show(daemon(asked.access.clone())?, asked).await,
-        Command::Tail(asked) => tail::follow(daemon(asked.access.clone())?, asked, Clock::system()).await,
-        Command::Sinks(cli::Sinks { list, command }) => match command.unwrap_or(SinksCommand::List(list)) {
+        Ask::Events(asked) => events::show(daemon(asked.access.clone())?, asked).await,
+        Ask::Tail(asked) => tail::follow(daemon(asked.access.clone())?, asked, Clock::system()).await,
+        Ask::Sinks(cli::Sinks { list, command }) => match command.unwrap_or(SinksCommand::List(list)) {
             SinksCommand::List(list) => sinks::show(daemon(list.access)?, Form::asked(list.json)).await,
             SinksCommand::DeadLetters(asked) => {
                 cli::show_dead_letters(daemon(asked.access.clone())?, &asked).await
             }
         },
-        Command::Journal(command) => journal_file::run(&config.journal.directory, command),
-        other => unreachable!("{other:?} asks nobody"),
+        Ask::Journal(command) => journal_file::run(&config.journal.directory, command),
     };
     match done {
         Err(error)

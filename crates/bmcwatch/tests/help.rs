@@ -41,12 +41,15 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn run_is_the_default_and_the_config_path_may_stand_anywhere() {
-    use bmcwatch::cli::Command::{Endpoints, Run};
+    use bmcwatch::cli::{
+        Ask::Endpoints,
+        Command::{Ask, Run},
+    };
     for (arguments, path, expected) in [
         (&["bmcwatch"][..], "/etc/bmcwatch/bmcwatch.toml", Run),
         (&["bmcwatch", "--config", "x"], "x", Run),
         (&["bmcwatch", "run", "--config", "x"], "x", Run),
-        (&["bmcwatch", "--config", "x", "endpoints"], "x", Endpoints(Asked::default())),
+        (&["bmcwatch", "--config", "x", "endpoints"], "x", Ask(Endpoints(Asked::default()))),
     ] {
         let (config, command) = Cli::try_parse_from(arguments).unwrap().asked();
         assert_eq!((config.as_path(), command), (Path::new(path), expected), "{arguments:?}");
