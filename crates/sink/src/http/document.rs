@@ -5,41 +5,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use journal::Stored;
 use model::{Record, codec};
-use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::wording::text_of;
-
-#[derive(Serialize)]
-pub(super) struct Document<'a> {
-    #[serde(rename = "@timestamp", skip_serializing_if = "Option::is_none")]
-    timestamp: Option<String>,
-    schema: u32,
-    position: u64,
-    uid: String,
-    kind: &'static str,
-    source: &'static str,
-    endpoint: Endpoint<'a>,
-    observed_at: String,
-    occurred_at: Option<String>,
-    occurred_at_raw: Option<&'a str>,
-    severity: &'static str,
-    message: &'a str,
-    message_id: Option<&'a str>,
-    message_args: &'a [String],
-    log_service: Option<&'a str>,
-    entry_id: Option<&'a str>,
-    event_id: Option<&'a str>,
-    origin: Option<&'a str>,
-    original: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Endpoint<'a> {
-    id: &'a str,
-    address: &'a str,
-    labels: &'a BTreeMap<String, String>,
-}
 
 /// Whether a document has a time of its own, in `@timestamp`.
 #[derive(Debug, Clone, Copy)]
@@ -49,39 +19,27 @@ pub(super) enum Stamp {
     Occurred,
 }
 
-/// Appends the document of a record and a line feed.
-pub(super) fn write(position: u64, record: &Record, stamp: Stamp, out: &mut Vec<u8>) {
-    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+/// Appends the document of a record and a line feed; `record` is what is stored.
+pub(super) fn write(stored: &Stored, record: &Record, stamp: Stamp, out: &mut Vec<u8>) {
+    let mut line = Vec::with_capacity(stored.bytes.len() + 40);
+    codec::write_line(stored.position, &stored.bytes, &mut line);
+    let mut fields: BTreeMap<&str, &RawValue> =
+        serde_json::from_slice(&line).expect("what was read as a record is an object");
+    let text = |text: &str| to_raw_value(text).expect("a text is plain data");
     let facts = &record.facts;
-    let message = text_of(record);
-    let document = Document {
-        timestamp: match stamp {
-            Stamp::No => None,
-            Stamp::Occurred => Some(text(facts.occurred_at.unwrap_or(record.observed_at))),
-        },
-        schema: codec::SCHEMA,
-        position,
-        uid: record.uid.to_string(),
-        kind: record.kind.as_str(),
-        source: record.source.as_str(),
-        endpoint: Endpoint {
-            id: record.endpoint.id.as_str(),
-            address: &record.endpoint.address,
-            labels: &record.endpoint.labels,
-        },
-        observed_at: text(record.observed_at),
-        occurred_at: facts.occurred_at.map(text),
-        occurred_at_raw: facts.occurred_at_raw.as_deref(),
-        severity: facts.severity.as_str(),
-        message: &message,
-        message_id: facts.message_id.as_deref(),
-        message_args: &facts.message_args,
-        log_service: facts.log_service.as_deref(),
-        entry_id: facts.entry_id.as_deref(),
-        event_id: facts.event_id.as_deref(),
-        origin: facts.origin.as_deref(),
-        original: facts.original.as_deref().map(serde_json::value::RawValue::get),
+    let message = text(&text_of(record));
+    fields.insert("message", &message);
+    let original = facts.original.as_deref().map(|original| text(original.get()));
+    fields.extend(original.as_deref().map(|original| ("original", original)));
+    // All times of a document are of one precision.
+    let time = |at: DateTime<Utc>| text(&at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    let occurred = facts.occurred_at.map(time);
+    fields.extend(occurred.as_deref().map(|occurred| ("occurred_at", occurred)));
+    let timestamp = match stamp {
+        Stamp::No => None,
+        Stamp::Occurred => Some(time(facts.occurred_at.unwrap_or(record.observed_at))),
     };
-    serde_json::to_writer(&mut *out, &document).expect("a document is plain data");
+    fields.extend(timestamp.as_deref().map(|timestamp| ("@timestamp", timestamp)));
+    serde_json::to_writer(&mut *out, &fields).expect("a document is plain data");
     out.push(b'\n');
 }

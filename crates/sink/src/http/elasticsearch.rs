@@ -58,7 +58,7 @@ pub(super) fn encode(readable: &[Readable<'_>]) -> Message {
     let mut body = Vec::new();
     for Readable { stored, record } in readable {
         writeln!(body, "{{\"create\":{{\"_id\":\"{}\"}}}}", record.uid).expect("a Vec takes every write");
-        document::write(stored.position, record, Stamp::Occurred, &mut body);
+        document::write(stored, record, Stamp::Occurred, &mut body);
     }
     Message { content_type: "application/x-ndjson", headers: Vec::new(), body }
 }

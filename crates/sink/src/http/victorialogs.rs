@@ -11,7 +11,7 @@ use super::{
 pub(super) fn encode(readable: &[Readable<'_>], stream_labels: &[String]) -> Message {
     let mut body = Vec::new();
     for Readable { stored, record } in readable {
-        document::write(stored.position, record, Stamp::No, &mut body);
+        document::write(stored, record, Stamp::No, &mut body);
     }
     let mut streams = "endpoint.id".to_owned();
     for label in stream_labels {
