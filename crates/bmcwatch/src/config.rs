@@ -49,7 +49,6 @@ pub use sinks::{
     SyslogAddress, SyslogSinkConfig, Unusable,
 };
 
-pub(crate) use matching::Pattern;
 pub(crate) use nearest::{no_such_endpoint, suggest};
 pub(crate) use problem::Refusal;
 

@@ -24,6 +24,12 @@ impl Severity {
     /// All of them, for tables of counters.
     pub const ALL: [Self; 4] = [Self::Unknown, Self::Ok, Self::Warning, Self::Critical];
 
+    /// Whether it is at least so bad. One that is not known passes as a warning: it may be anything, and losing is worse.
+    pub fn reaches(self, least: Self) -> bool {
+        let known = if self == Self::Unknown { Self::Warning } else { self };
+        known >= least
+    }
+
     /// The word used in records and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {

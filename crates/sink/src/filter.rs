@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{Kind, Record, Severity};
+use model::{Kind, Pattern, Record, Severity};
 
 /// What a record must be to reach the sink; every key that is given must fit, and of a list one is enough.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The least severity. A record of unknown severity passes as a warning: it may be anything, and losing is worse.
+    /// The least severity, as [`Severity::reaches`] has it.
     pub min_severity: Option<Severity>,
     /// Kinds of records; none given means all.
     pub kinds: Vec<Kind>,
@@ -18,10 +18,6 @@ pub struct Filter {
     /// Patterns of `MessageId`; none given means all. A record without one does not fit any.
     pub message_ids: Vec<Pattern>,
 }
-
-/// A text in which `*` stands for any characters. Letters count as they are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(pub String);
 
 impl Filter {
     /// Whether it lets everything through, so that records need not be read for it.
@@ -32,30 +28,11 @@ impl Filter {
 
     /// Whether the record reaches the sink.
     pub(crate) fn passes(&self, record: &Record) -> bool {
-        let severity = match record.facts.severity {
-            Severity::Unknown => Severity::Warning,
-            told => told,
-        };
-        let fits = |id: &String| self.message_ids.iter().any(|pattern| pattern.fits(id));
-        self.min_severity.is_none_or(|least| severity >= least)
+        let fits = |id: &String| self.message_ids.iter().any(|pattern| pattern.matches(id));
+        self.min_severity.is_none_or(|least| record.facts.severity.reaches(least))
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
             && self.labels.iter().all(|(name, value)| record.endpoint.labels.get(name) == Some(value))
             && (self.message_ids.is_empty() || record.facts.message_id.as_ref().is_some_and(fits))
-    }
-}
-
-impl Pattern {
-    fn fits(&self, text: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-        let Some(last) = parts.next_back() else { return rest.is_empty() };
-        let Some(mut rest) = rest.strip_suffix(last) else { return false };
-        for part in parts {
-            // The first place is as good as any: what follows only needs room.
-            let Some(at) = rest.find(part) else { return false };
-            rest = &rest[at + part.len()..];
-        }
-        true
     }
 }
 
@@ -128,7 +105,7 @@ mod tests {
     #[test]
     fn a_message_id_fits_one_of_the_patterns_and_its_absence_fits_none() {
         let filter = |patterns: &[&str]| Filter {
-            message_ids: patterns.iter().map(|text| Pattern((*text).to_owned())).collect(),
+            message_ids: patterns.iter().map(|text| Pattern::of(text).unwrap()).collect(),
             ..Filter::default()
         };
         let with = record(Kind::Entry, Severity::Ok, Some("IDRAC.2.9.CPU0001"));

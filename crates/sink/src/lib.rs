@@ -24,7 +24,7 @@ mod triage;
 mod wording;
 
 pub use file::{FileConfig, FileError, Packing, Sync};
-pub use filter::{Filter, Pattern};
+pub use filter::Filter;
 pub use http::{HttpConfig, HttpFormat};
 pub use metrics::Metrics;
 pub use otlp::{OtlpConfig, OtlpMapping, SeverityNumbers};

@@ -7,10 +7,10 @@ use std::fmt::Display;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use journal::Position;
-use model::{Kind, Severity, codec::Facets};
+use model::{Kind, Pattern, Severity, codec::Facets};
 
 use super::problem::Problem;
-use crate::config::{Pattern, suggest};
+use crate::config::suggest;
 
 /// Longer than any id; a pattern costs by its length.
 const PATTERN_BYTES_MAX: usize = 512;
@@ -47,7 +47,7 @@ impl Filter {
         let fits = |pattern: &Option<Pattern>, id: Option<&str>| {
             pattern.as_ref().is_none_or(|pattern| id.is_some_and(|id| pattern.matches(id)))
         };
-        self.severity.is_none_or(|least| facets.severity >= least)
+        self.severity.is_none_or(|least| facets.severity.reaches(least))
             && (self.kinds.is_empty() || self.kinds.contains(&facets.kind))
             && fits(&self.endpoint, Some(&facets.endpoint.id))
             && fits(&self.message_id, facets.message_id.as_deref())
@@ -183,6 +183,14 @@ mod tests {
         bare.message_id = None;
         assert!(asked("").unwrap().filter.admits(&bare));
         assert!(!asked("message_id=*").unwrap().filter.admits(&bare));
+    }
+
+    #[test]
+    fn a_severity_that_is_not_known_passes_as_a_warning_as_it_does_for_sinks() {
+        let unknown = Facets { severity: Severity::Unknown, ..facets() };
+        let admitted = ["unknown", "ok", "warning", "critical"]
+            .map(|least| asked(&format!("severity={least}")).unwrap().filter.admits(&unknown));
+        assert_eq!(admitted, [true, true, true, false]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
-use model::Endpoint;
+use model::{Endpoint, Pattern};
 use redfish::Address;
 
 use super::{
@@ -24,10 +24,6 @@ pub struct Match {
     /// Labels, all of which the endpoint carries.
     pub labels: BTreeMap<String, String>,
 }
-
-/// An id in which `*` stands for any characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
 
 /// Addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,34 +92,6 @@ fn best_of<T, F: Ord + Default>(list: &[T], fit: impl Fn(&T) -> Option<F>) -> Op
     if list.is_empty() { Some(F::default()) } else { list.iter().filter_map(fit).max() }
 }
 
-impl Pattern {
-    /// `None` for what no id can be: nothing, or a text with blanks or control characters.
-    pub(crate) fn of(text: &str) -> Option<Self> {
-        let fits = !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    /// Whether the id is one of those.
-    pub(crate) fn matches(&self, id: &str) -> bool {
-        self.fit(id).is_some()
-    }
-
-    fn fit(&self, id: &str) -> Option<(usize, bool)> {
-        let mut parts = self.0.split('*');
-        let rest = id.strip_prefix(parts.next().unwrap_or_default())?;
-        let characters = self.0.chars().filter(|c| *c != '*').count() + 1;
-        let Some(last) = parts.next_back() else {
-            return rest.is_empty().then_some((characters, true));
-        };
-        let mut rest = rest.strip_suffix(last)?;
-        for part in parts {
-            // The first place is as good as any: what follows only needs room.
-            rest = &rest[rest.find(part)? + part.len()..];
-        }
-        Some((characters, false))
-    }
-}
-
 impl Range {
     fn holds(&self, ip: IpAddr) -> bool {
         match (self.first, ip) {
@@ -155,12 +123,6 @@ impl fmt::Display for Match {
             keys.push(format!("labels = {{ {} }}", pairs.join(", ")));
         }
         f.write_str(&keys.join(", "))
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -150,9 +150,11 @@ export class Records {
   /** New records, of which those that fit are shown, or wait while paused. */
   take(records) {
     const { severity, endpoint } = this.parameters();
-    const least = SEVERITIES.indexOf(severity || "unknown");
+    const rank = (word) => SEVERITIES.indexOf(word);
+    const least = rank(severity || "unknown");
+    // As the daemon has it: what is not known passes as a warning.
     const isAsked = (record) =>
-      SEVERITIES.indexOf(record.severity) >= least && (endpoint === "" || fits(endpoint, record.endpoint.id));
+      rank(record.severity === "unknown" ? "warning" : record.severity) >= least && (endpoint === "" || fits(endpoint, record.endpoint.id));
     const asked = records.filter(isAsked);
     if (asked.length === 0) return;
     this.following.take(asked);

@@ -35,7 +35,7 @@ fn show_filter(page: &mut Page, filter: &Filter) {
     }
     page.labels("labels", &filter.labels);
     if !filter.message_ids.is_empty() {
-        let patterns: Vec<String> = filter.message_ids.iter().map(|pattern| pattern.0.clone()).collect();
+        let patterns: Vec<String> = filter.message_ids.iter().map(ToString::to_string).collect();
         page.texts("message_ids", &patterns);
     }
 }

@@ -1,7 +1,7 @@
 //! Which records a sink gets: the keys that all types have.
 
-use model::{Kind, Severity};
-use sink::{Filter, Pattern, Selection};
+use model::{Kind, Pattern, Severity};
+use sink::{Filter, Selection};
 
 use crate::config::{
     nearest::suggest,
@@ -38,9 +38,8 @@ fn kind(text: &str) -> Result<Kind, Refusal> {
 }
 
 fn pattern(text: &str) -> Result<Pattern, Refusal> {
-    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Refusal::new(format!("{text:?} matches no MessageId"))
-            .hint("write one, or a part of it with *, such as \"IDRAC.*.CPU*\""));
-    }
-    Ok(Pattern(text.to_owned()))
+    Pattern::of(text).ok_or_else(|| {
+        Refusal::new(format!("{text:?} matches no MessageId"))
+            .hint("write one, or a part of it with *, such as \"IDRAC.*.CPU*\"")
+    })
 }
