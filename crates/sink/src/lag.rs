@@ -56,7 +56,7 @@ fn waiting_bytes(position: Position, stat: &Stat) -> u128 {
 
 /// When a stored record was observed.
 pub(crate) fn observed_at(stored: &Stored) -> Option<chrono::DateTime<chrono::Utc>> {
-    codec::decode(stored.position, &stored.bytes).ok().map(|record| record.observed_at)
+    codec::facets(&stored.bytes).ok().map(|facets| facets.observed_at)
 }
 
 /// Looks after one sink.
