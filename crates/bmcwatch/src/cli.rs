@@ -3,7 +3,6 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 78 a config that cannot be used. What the other commands do stands elsewhere.
 
 mod check;
-mod dead_letters;
 mod probe;
 mod reading;
 
@@ -17,9 +16,8 @@ use crate::{
     config::{Environment, PATH_DEFAULT},
 };
 pub use check::{check_config, config_show, explain};
-pub use dead_letters::{DeadLetters, show as show_dead_letters};
 pub use probe::Probe;
-pub use reading::{Chosen, Events, JournalCommand, SinkList, Sinks, SinksCommand, Tail};
+pub use reading::{Chosen, DeadLetters, Events, JournalCommand, SinkList, Sinks, SinksCommand, Tail};
 
 /// Exit code of a command that failed.
 pub const EXIT_FAILURE: u8 = 1;

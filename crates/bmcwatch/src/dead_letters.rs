@@ -1,36 +1,21 @@
-//! `bmcwatch sinks dead-letters`: its options, and the table or the lines that it prints.
+//! `bmcwatch sinks dead-letters`: asks the running daemon for them and prints a table, or lines.
 //!
 //! It asks the running daemon; the journal belongs to one process.
 
 use std::io::{self, Write};
 
 use anyhow::Context;
-use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::admin_client::{Access, AdminClient};
+use crate::{
+    admin_client::AdminClient,
+    cli::DeadLetters,
+    terminal::{clean, clean_json},
+};
 
 /// Letters asked for at a time.
 const PAGE_LETTERS: u32 = 200;
-
-/// `bmcwatch sinks dead-letters`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(after_help = "\
-Examples:
-  bmcwatch sinks dead-letters                     what the peers of all sinks refused for good
-  bmcwatch sinks dead-letters --sink loki --json  one JSON object a line, each with its whole record")]
-pub struct DeadLetters {
-    /// Only those of this sink
-    #[arg(long, value_name = "NAME")]
-    pub sink: Option<String>,
-    /// Print JSON lines, with the records
-    #[arg(long)]
-    pub json: bool,
-    /// How to log in to the daemon.
-    #[command(flatten)]
-    pub access: Access,
-}
 
 #[derive(Deserialize)]
 struct Sinks {
@@ -66,7 +51,7 @@ struct Line<'a> {
 }
 
 /// Prints what is asked for.
-pub async fn show(daemon: AdminClient, asked: &DeadLetters) -> anyhow::Result<()> {
+pub(crate) async fn show(daemon: AdminClient, asked: &DeadLetters) -> anyhow::Result<()> {
     let names = if let Some(name) = &asked.sink {
         vec![name.clone()]
     } else {
@@ -102,11 +87,11 @@ fn print(out: &mut impl Write, sink: &str, letter: &Letter, json: bool) -> anyho
     if json {
         let Letter { position, at, error, record } = letter;
         let (at, record) = (at.as_deref(), record.as_deref());
-        serde_json::to_writer(&mut *out, &Line { sink, position: *position, at, error, record })?;
-        writeln!(out)?;
+        let line = serde_json::to_string(&Line { sink, position: *position, at, error, record })?;
+        writeln!(out, "{}", clean_json(&line))?;
     } else {
         let at = letter.at.as_deref().unwrap_or("-");
-        writeln!(out, "{sink:<16} {:>10}  {at:<24} {}", letter.position, letter.error)?;
+        writeln!(out, "{sink:<16} {:>10}  {at:<24} {}", letter.position, clean(&letter.error))?;
     }
     Ok(())
 }

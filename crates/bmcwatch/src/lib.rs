@@ -7,6 +7,7 @@ pub mod admin_client;
 pub mod app;
 pub mod cli;
 pub mod config;
+mod dead_letters;
 pub mod demo;
 mod descriptors;
 pub mod endpoints;
@@ -100,7 +101,7 @@ async fn ask(config: Config, asked: Ask) -> anyhow::Result<()> {
         Ask::Sinks(cli::Sinks { list, command }) => match command.unwrap_or(SinksCommand::List(list)) {
             SinksCommand::List(list) => sinks::show(daemon(list.access)?, Form::asked(list.json)).await,
             SinksCommand::DeadLetters(asked) => {
-                cli::show_dead_letters(daemon(asked.access.clone())?, &asked).await
+                dead_letters::show(daemon(asked.access.clone())?, &asked).await
             }
         },
         Ask::Journal(command) => journal_file::run(&config.journal.directory, command),

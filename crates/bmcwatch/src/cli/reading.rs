@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use model::{Kind, Severity};
 
-use super::DeadLetters;
 use crate::admin_client::Access;
 
 /// Which records.
@@ -119,4 +118,22 @@ pub enum JournalCommand {
         #[arg(value_name = "FILE")]
         path: PathBuf,
     },
+}
+
+/// `bmcwatch sinks dead-letters`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bmcwatch sinks dead-letters                     what the peers of all sinks refused for good
+  bmcwatch sinks dead-letters --sink loki --json  one JSON object a line, each with its whole record")]
+pub struct DeadLetters {
+    /// Only those of this sink
+    #[arg(long, value_name = "NAME")]
+    pub sink: Option<String>,
+    /// Print JSON lines, with the records
+    #[arg(long)]
+    pub json: bool,
+    /// How to log in to the daemon.
+    #[command(flatten)]
+    pub access: Access,
 }
