@@ -335,10 +335,11 @@ impl Bmc {
         logged.pushed = self.pushes(way, state) && state.live() && !state.streams.is_empty();
         logged.log = None;
         if way != Way::StreamOnly && !state.logs[log].refuses() {
-            let log = &mut state.logs[log];
-            let name = log.name_next(logged.time);
-            logged.log = Some(Arc::clone(&log.path));
-            logged.generation = log.generation;
+            state.share_counters(log);
+            let name = state.logs[log].name_next(logged.time);
+            state.share_counters(log);
+            logged.log = Some(Arc::clone(&state.logs[log].path));
+            logged.generation = state.logs[log].generation;
             logged.id = name.id;
             logged.number = name.number;
             state.counts.entries_logged += 1;
@@ -369,11 +370,20 @@ impl Bmc {
 }
 
 impl State {
+    /// A log and its mirror show one store of entries, so they are numbered by one counter.
+    fn share_counters(&mut self, log: usize) {
+        for &(from, to) in self.mirrors.iter().filter(|(from, to)| *from == log || *to == log) {
+            let (first, second) = (self.logs[from].counters(), self.logs[to].counters());
+            self.logs[from].count_after(second);
+            self.logs[to].count_after(first);
+        }
+    }
+
     fn remember(&mut self, log: usize, logged: Arc<Logged>) {
         if logged.log.is_some() {
             self.logs[log].append(Arc::clone(&logged));
             for (_, to) in self.mirrors.iter().filter(|(from, _)| *from == log) {
-                self.logs[*to].append_mirrored(Arc::clone(&logged));
+                self.logs[*to].append(Arc::clone(&logged));
             }
         }
         if self.truth.len() >= TRUTH_MAX {

@@ -188,13 +188,15 @@ impl Log {
         self.push(item);
     }
 
-    /// Takes over what another log has just written, under the same name (T14).
-    pub(crate) fn append_mirrored(&mut self, logged: Arc<Logged>) {
-        self.next_number = self.next_number.max(logged.number + 1);
-        if let Ok(id) = logged.id.parse::<u64>() {
-            self.next_id = self.next_id.max(id + 1);
-        }
-        self.append(logged);
+    /// Names given from now on come after those of a log that counts with this one (T14).
+    pub(crate) fn count_after(&mut self, (number, id): (u64, u64)) {
+        self.next_number = self.next_number.max(number);
+        self.next_id = self.next_id.max(id);
+    }
+
+    /// The number and the id that the next entry would get.
+    pub(crate) fn counters(&self) -> (u64, u64) {
+        (self.next_number, self.next_id)
     }
 
     fn push(&mut self, item: Item) {

@@ -209,6 +209,24 @@ async fn what_one_log_mirrors_has_its_id_and_text_and_stands_in_the_truth_once()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_and_its_mirror_are_numbered_by_one_counter_until_both_are_cleared() {
+    let bmc = bmc(Profile::nvidia());
+    bmc.mirror(0, 1);
+    for log in [1, 0, 1, 0, 1] {
+        bmc.log_in(log, Severity::Ok, "x", &[], "y");
+    }
+    let logs = "/redfish/v1/Systems/System_0/LogServices";
+    assert_eq!(ids(&get(&bmc, &format!("{logs}/EventLog/Entries")).await.1), ["2", "4"]);
+    assert_eq!(ids(&get(&bmc, &format!("{logs}/SEL/Entries")).await.1), ["1", "2", "3", "4", "5"]);
+    bmc.clear_log_in(1);
+    bmc.log_in(1, Severity::Ok, "x", &[], "y");
+    assert_eq!(ids(&get(&bmc, &format!("{logs}/SEL/Entries")).await.1), ["6"]);
+    bmc.clear_log_in(0);
+    bmc.log_in(1, Severity::Ok, "x", &[], "y");
+    assert_eq!(ids(&get(&bmc, &format!("{logs}/SEL/Entries")).await.1), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_log_shows_nothing_new_until_it_is_released() {
     let bmc = bmc(counting());
     fill(&bmc, 1);
