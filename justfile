@@ -74,6 +74,14 @@ soak-flood:
 soak-readers:
     cargo bench -p bmcwatch --locked --bench soak -- readers
 
+# 100,000 records to every sink, whose peers are gone for a minute, the daemon killed twice. Needs root, and what .ci/run installs.
+soak-outage:
+    cargo bench -p bmcwatch --locked --bench soak -- outage
+
+# A sink that is dead for ten minutes: how much later three others have what happens, and what it costs.
+soak-dead-sink:
+    cargo bench -p bmcwatch --locked --bench soak -- dead-sink
+
 # 100 BMCs of every flavour behind a network that breaks connections, for ten minutes: everything once, or a gap.
 faults *args:
     cargo bench -p bmcwatch --locked --bench soak -- faults {{args}}

@@ -1,5 +1,5 @@
 //! The long stories of `tests/live`, with their numbers printed: `soak kill`, `soak refuse`, `soak flood`, `soak readers`, `soak
-//! faults`, `soak hour`.
+//! outage`, `soak dead-sink`, `soak faults`, `soak hour`.
 //!
 //! They are minutes of real time, so they are no tests; the suite tells the same stories shorter, but for the hour. A run
 //! that breaks the promise ends with a panic.
@@ -11,6 +11,8 @@ mod browser;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/daemon.rs"]
 mod daemon;
+#[path = "soak/dead_sink.rs"]
+mod dead_sink;
 #[path = "../tests/live/faults.rs"]
 mod faults;
 #[path = "../tests/live/flood.rs"]
@@ -29,8 +31,14 @@ mod lab;
 #[expect(dead_code, reason = "the suite uses the rest")]
 #[path = "../tests/live/ledger.rs"]
 mod ledger;
+#[path = "../../sink/tests/peers/otlp_python.rs"]
+mod otlp_python;
+#[path = "soak/outage.rs"]
+mod outage;
 #[path = "../tests/live/outside.rs"]
 mod outside;
+#[path = "soak/peers.rs"]
+mod peers;
 #[expect(dead_code, reason = "the suite tests it")]
 #[path = "../tests/live/proxy.rs"]
 mod proxy;
@@ -45,6 +53,8 @@ mod scene;
 mod small_disk;
 #[path = "soak/stepped_clock.rs"]
 mod stepped_clock;
+#[path = "soak/tail.rs"]
+mod tail;
 #[path = "../tests/stories/token.rs"]
 mod token;
 #[expect(dead_code, reason = "the simulation uses the rest")]
@@ -92,6 +102,27 @@ const READERS: readers::Plan = readers::Plan {
     length: Duration::from_secs(20),
 };
 
+/// 100,000 records, while every peer is gone for a minute and the daemon is killed twice.
+const OUTAGE: outage::Plan = outage::Plan {
+    network: 85,
+    bmcs: 100,
+    event_every: Duration::from_millis(100),
+    records: 100_000,
+    calm: Duration::from_secs(15),
+    outage: Duration::from_mins(1),
+    patience: Duration::from_mins(10),
+};
+
+/// A sink that is dead for ten minutes, beside three that live.
+const DEAD_SINK: dead_sink::Plan = dead_sink::Plan {
+    network: 86,
+    bmcs: 50,
+    event_every: Duration::from_millis(250),
+    calm: Duration::from_mins(2),
+    dead: Duration::from_mins(5),
+    watch_every: Duration::from_millis(500),
+};
+
 /// 100 BMCs of every flavour behind a bad network.
 const FAULTS: scene::Setting = scene::Setting {
     net: 88,
@@ -133,7 +164,10 @@ fn asked() -> (Option<u32>, Vec<String>) {
 async fn main() -> io::Result<()> {
     let (minutes, stories) = asked();
     if stories.is_empty() {
-        return writeln!(io::stdout(), "soak kill | refuse | flood | readers | faults | hour [--minutes N]");
+        return writeln!(
+            io::stdout(),
+            "soak kill | refuse | flood | readers | outage | dead-sink | faults | hour [--minutes N]"
+        );
     }
     for story in stories {
         match story.as_str() {
@@ -157,6 +191,12 @@ async fn main() -> io::Result<()> {
                 writeln!(io::stdout(), "{report}")?;
                 report.assert_kept();
             }
+            "outage" => {
+                let report = outage::run(&OUTAGE).await;
+                writeln!(io::stdout(), "{report}")?;
+                report.assert_kept();
+            }
+            "dead-sink" => writeln!(io::stdout(), "{}", dead_sink::run(&DEAD_SINK).await)?,
             "faults" => {
                 let lasts = Duration::from_mins(minutes.unwrap_or(10).into());
                 let (outcome, home) = faults::run(FAULTS, lasts).await;
@@ -169,7 +209,7 @@ async fn main() -> io::Result<()> {
             }
             other => writeln!(
                 io::stdout(),
-                "there is no story {other:?}; there are kill, refuse, flood, readers, faults and hour"
+                "there is no story {other:?}; there are kill, refuse, flood, readers, outage, dead-sink, faults and hour"
             )?,
         }
     }

@@ -2,9 +2,10 @@
 //! minute, the disk full once, the daemon's clock stepped once. Then one more life without kills, in which memory must not
 //! grow; then quiet, in which everything must come.
 //!
-//! A daemon that lives a minute cannot show what grows in an hour. So memory is compared twice: lives at the same age over
-//! the hour (a journal that grows must not make a start larger), and the last life, a third as long as the hour, with
-//! itself at half its age.
+//! A daemon that lives a minute cannot show what grows in an hour. So memory is compared twice: the lives at the end of the
+//! hour with one of the same age and an empty journal, that watches the same BMCs (a journal that grows must not make a
+//! start larger; logs that fill do, until they are full), and the last life, a third as long as the hour, with itself at
+//! half its age.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -45,14 +46,15 @@ const GROWTH_MAX: f64 = 1.10;
 /// Lives that are compared with each other: single ones vary with what happens in them.
 const LIVES: usize = 5;
 
-/// With fewer lives there is nothing to compare.
-const LIVES_MIN: usize = 4 * LIVES;
-
 /// What was measured and what was left out.
 #[derive(Default)]
 struct Diary {
     /// Kilobytes of each life of a minute at [`AGE`].
     lives: Vec<u64>,
+    /// Entries that the BMCs then held.
+    held: Vec<usize>,
+    /// Kilobytes at [`AGE`] of a life with an empty journal, after the others.
+    newborn: u64,
     /// Kilobytes of the last life, minute by minute.
     last: Vec<u64>,
     notes: Vec<String>,
@@ -81,11 +83,13 @@ pub(crate) async fn run(setting: Setting, minutes: u32, table: &Path) {
         }
         scene.suffer(AGE.saturating_sub(begun.elapsed())).await;
         diary.lives.push(resident(scene.process()));
+        diary.held.push(scene.held());
         scene.suffer(MINUTE.saturating_sub(begun.elapsed())).await;
         let process = scene.process();
         scene.kill().await;
         SteppedClock::bury(process);
     }
+    diary.newborn = scene.stand_in(AGE, resident).await;
     for _ in 0..(minutes / 3).max(1) {
         scene.suffer(MINUTE).await;
         diary.last.push(resident(scene.process()));
@@ -140,7 +144,7 @@ async fn step(scene: &mut Scene, clock: Option<&SteppedClock>) -> String {
 }
 
 /// Kilobytes of memory that a process has in use.
-fn resident(process: u32) -> u64 {
+pub(crate) fn resident(process: u32) -> u64 {
     let status = read(Path::new(&format!("/proc/{process}/status")));
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse().ok()).unwrap_or(0)
@@ -153,13 +157,13 @@ fn median(of: &[u64]) -> u64 {
 }
 
 impl Diary {
-    /// Memory before and after: of lives of a minute around the tenth and at the end, and of the last life at half its age
+    /// Memory before and after: of lives at the end against one with an empty journal, and of the last life at half its age
     /// and at its end.
     fn memory(&self) -> Vec<(&'static str, u64, u64)> {
         let mut compared = Vec::new();
-        if self.lives.len() >= LIVES_MIN {
-            let tenth = median(&self.lives[10 - LIVES / 2..][..LIVES]);
-            compared.push(("lives of a minute", tenth, median(&self.lives[self.lives.len() - LIVES..])));
+        if self.lives.len() >= LIVES {
+            let end = median(&self.lives[self.lives.len() - LIVES..]);
+            compared.push(("a life of a minute without and with the journal", self.newborn, end));
         }
         if self.last.len() >= 2 * LIVES {
             let half = self.last.len() / 2;
@@ -174,16 +178,17 @@ impl Diary {
         let (mut text, mut grown) = (outcome.to_string(), None);
         let mut row = |line: String| writeln!(text, "{line}").expect("a String takes every write");
         row(format!("kB of memory {} s after each start: {:?}", AGE.as_secs(), self.lives));
+        row(format!("entries that the BMCs held then: {:?}", self.held));
         row(format!("kB of memory of the last life, by minute: {:?}", self.last));
         for (what, before, after) in self.memory() {
             let growth = number(after) / number(before);
-            row(format!("memory of {what}: {before} kB before, {after} kB at the end: {growth:.3}"));
+            row(format!("memory of {what}: {before} kB, then {after} kB: {growth:.3}"));
             if growth > GROWTH_MAX {
                 grown = Some(format!("memory of {what} has grown from {before} to {after} kB"));
             }
         }
         if self.memory().len() < 2 {
-            row(format!("SKIPPED: too few minutes to compare memory ({LIVES_MIN} or more)"));
+            row("SKIPPED: too few minutes to compare memory (30 or more)".to_owned());
         }
         self.notes.iter().for_each(|note| row(note.clone()));
         (text, grown)
@@ -194,7 +199,8 @@ impl Diary {
             outcome.rows().into_iter().map(|(name, value)| (name, value.into())).collect();
         json!({
             "minutes": minutes, "endpoints": setting.bmcs, "seed": setting.seed, "counts": rows,
-            "memory_kb_of_lives": self.lives, "memory_kb_of_last_life": self.last, "notes": self.notes,
+            "memory_kb_of_lives": self.lives, "held_entries": self.held, "memory_kb_of_a_newborn": self.newborn,
+            "memory_kb_of_last_life": self.last, "notes": self.notes,
         })
     }
 }

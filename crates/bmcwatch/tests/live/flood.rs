@@ -3,14 +3,7 @@
 //! Rounds without and with the flood take turns, so that what else the machine does hits both. The suite does not run it,
 //! for a busy machine would fail it: that the flood is held back is told in virtual time (`stories/backpressure.rs`).
 
-use std::{
-    fmt,
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sim::{Bmc, Profile, Severity};
 use tokio::{
@@ -18,7 +11,7 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 
-use crate::{daemon::Daemon, home::Home, lab::Lab};
+use crate::{daemon::Daemon, home::Home, lab::Lab, tail::Tail};
 
 /// What a story of a flood looks like.
 pub(crate) struct Plan {
@@ -114,38 +107,6 @@ async fn round(plan: &Plan, others: &[Arc<Bmc>], file: &mut Tail) -> (Duration, 
     }
     took.sort_unstable();
     (took[took.len() / 2], took[took.len() * 99 / 100])
-}
-
-/// The end of the sink's file.
-struct Tail {
-    file: File,
-    text: String,
-    lines: usize,
-}
-
-impl Tail {
-    fn open(path: &Path) -> Self {
-        // The sink makes it with its first record at the latest.
-        let file = File::options().read(true).append(true).create(true).open(path);
-        Self { file: file.expect("the directory is ours"), text: String::new(), lines: 0 }
-    }
-
-    fn read(&mut self) {
-        // The line that was not whole yet is looked at again.
-        let whole = self.text.rfind('\n').map_or(0, |at| at + 1);
-        self.text.drain(..whole);
-        let from = self.file.stream_position().expect("it is a file");
-        if self.file.read_to_string(&mut self.text).is_err() {
-            // A character that is not whole yet.
-            self.file.seek(SeekFrom::Start(from)).expect("it is a file");
-        }
-        self.lines += self.text.matches('\n').count();
-    }
-
-    fn has(&mut self, token: &str) -> bool {
-        self.read();
-        self.text.contains(&format!("[{token}]"))
-    }
 }
 
 impl fmt::Display for Report {

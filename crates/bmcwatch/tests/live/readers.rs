@@ -262,20 +262,19 @@ async fn quiet(lab: &Lab) {
 
 /// The share of a core, in per cent, that the daemon takes for so long.
 async fn cpu(daemon: &Daemon, length: Duration) -> f64 {
-    let (begun, before) = (Instant::now(), ticks(daemon.id()));
+    let (begun, before) = (Instant::now(), cpu_time(daemon.id()));
     sleep(length).await;
-    #[expect(clippy::cast_precision_loss, reason = "a story is short")]
-    let seconds = (ticks(daemon.id()) - before) as f64 / 100.0;
-    seconds / begun.elapsed().as_secs_f64() * 100.0
+    cpu_time(daemon.id()).saturating_sub(before).div_duration_f64(begun.elapsed()) * 100.0
 }
 
 /// User and system time of a process, in steps of 10 ms.
-fn ticks(id: u32) -> u64 {
+pub(crate) fn cpu_time(id: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs");
     // The name in brackets may hold blanks; utime and stime are the 14th and 15th word of the line.
     let after_name = stat.rsplit_once(')').expect("a name").1;
     let words = after_name.split_whitespace().skip(11).take(2);
-    words.map(|word| word.parse::<u64>().expect("a number")).sum()
+    let ticks: u64 = words.map(|word| word.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use std::{
 use model::Clock;
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+use sim::Bmc;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     daemon::Daemon,
-    home::Home,
+    home::{Home, read},
     judge::{Judgement, judge},
     lab::Lab,
     ledger,
@@ -216,6 +217,32 @@ impl Scene {
         self.daemon = Some(start(&self.home, &self.environment).await);
         self.trouble.daemon.deafen(STARTS_WITHIN);
         self.kills += 1;
+    }
+
+    /// While the daemon rests, another one with an empty journal watches the same BMCs for so long; `look` is shown its
+    /// process.
+    pub(crate) async fn stand_in<T>(&mut self, lasts: Duration, look: impl FnOnce(u32) -> T) -> T {
+        self.deafen(self.setting.patience);
+        self.daemon.take().expect("nobody kills it now").sigterm().await;
+        let home = Home::new();
+        let place = |home: &Home| home.path("").display().to_string();
+        let config = read(&self.home.config()).replace(&place(&self.home), &place(&home));
+        home.write_raw_config(&config);
+        let other = start(&home, &self.environment).await;
+        self.suffer(lasts).await;
+        let seen = look(other.id());
+        other.sigterm().await;
+        self.daemon = Some(start(&self.home, &self.environment).await);
+        self.trouble.daemon.deafen(STARTS_WITHIN);
+        seen
+    }
+
+    /// How many entries the BMCs hold.
+    pub(crate) fn held(&self) -> usize {
+        let logs = |bmc: &Arc<Bmc>| {
+            (0..bmc.config().profile.logs.len()).map(|log| bmc.log_holds(log).len()).sum::<usize>()
+        };
+        self.trouble.bmcs.iter().map(logs).sum()
     }
 
     /// All faults end. Waits until everything that is to be had has come, and judges.

@@ -9,6 +9,7 @@ mod answers;
 mod bulk;
 mod formats;
 mod otlp;
+mod otlp_python;
 mod outages;
 mod poison;
 mod receiver;

@@ -1,7 +1,7 @@
-//! OTLP against an independent receiver: Python with `opentelemetry-proto`, in a virtual environment that is made at
-//! the first run. Where that cannot be had, a desk is told so; in CI (`BMCWATCH_CI`) it is a failure.
+//! OTLP against an independent receiver: Python with `opentelemetry-proto`. Where that cannot be had, a desk is told so; in
+//! CI (`BMCWATCH_CI`) it is a failure.
 
-use std::{fs::File, path::PathBuf, process::Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use sink::{OtlpConfig, OtlpMapping, SeverityNumbers, SinkConfig, SinkView};
@@ -13,10 +13,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::story::{PATIENCE, Story, access, no_tls, peer, record, until};
-
-/// The release that the receiver was written for.
-const PACKAGE: &str = "opentelemetry-proto==1.45.2";
+use crate::{
+    otlp_python::python,
+    story::{PATIENCE, Story, access, no_tls, peer, record, until},
+};
 
 struct Receiver {
     port: String,
@@ -72,29 +72,6 @@ impl Receiver {
             },
         })
     }
-}
-
-/// A Python that has the package.
-fn python() -> Result<PathBuf, String> {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let (home, python) = (directory.join("otlp-venv"), directory.join("otlp-venv/bin/python"));
-    // Tests run side by side, also in processes of their own.
-    let lock = File::create(directory.join("otlp-venv.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let run = |program: &std::path::Path, arguments: &[&str]| {
-        let done = std::process::Command::new(program).args(arguments).output();
-        let done = done.map_err(|error| format!("{} {arguments:?}: {error}", program.display()))?;
-        let told = String::from_utf8_lossy(&done.stderr).into_owned();
-        if done.status.success() { Ok(()) } else { Err(format!("{arguments:?}: {told}")) }
-    };
-    let check = ["-c", "import opentelemetry.proto.collector.logs.v1.logs_service_pb2"];
-    if run(&python, &check).is_ok() {
-        return Ok(python);
-    }
-    run("python3".as_ref(), &["-m", "venv", "--clear", home.to_str().ok_or("a path in UTF-8")?])?;
-    run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE])?;
-    run(&python, &check)?;
-    Ok(python)
 }
 
 /// Sends records 1 to `last`, the last of another endpoint, to this path.

@@ -1,12 +1,14 @@
 """An OTLP/HTTP receiver that shares no code with us: PyPI's opentelemetry-proto, generated from the specification.
 
-Prints its port, then one line of JSON per request: the path, the headers, the request as protobuf's own JSON mapping.
+Prints its port, which may be given, then one line of JSON per request: the path, the headers, the request as protobuf's
+own JSON mapping.
 What it answers depends on the path: /v1/logs takes everything, /partial refuses one record without naming it, /busy
 answers 503 once, /poison refuses any request with a record whose body is "record <2>", /mute answers no protobuf.
 """
 
 import gzip
 import json
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from google.protobuf.json_format import MessageToDict
@@ -60,6 +62,6 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0), Receiver)
 print(server.server_port, flush=True)
 server.serve_forever()
