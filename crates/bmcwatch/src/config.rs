@@ -45,8 +45,8 @@ pub(crate) use secret_file::is_open_to_others;
 pub use service::{JournalConfig, LogConfig, LogFormat, MetricsConfig};
 pub(crate) use sinks::{COMPRESSIONS, FORMATS, PACKINGS, SYNCS, is_secret};
 pub use sinks::{
-    FileSinkConfig, HttpSinkConfig, Opening, OpeningRead, OtlpSinkConfig, PeerConfig, SinkConfig, SinkKind,
-    SyslogAddress, SyslogSinkConfig, Unusable,
+    FileSinkConfig, HttpSinkConfig, LoginFile, NatsSinkConfig, Opening, OpeningRead, OtlpSinkConfig,
+    PeerConfig, SinkConfig, SinkKind, SyslogAddress, SyslogSinkConfig, Unusable,
 };
 
 pub(crate) use nearest::{no_such_endpoint, suggest};

@@ -266,6 +266,48 @@ fn a_problem_of_a_config_with_passwords_shows_none_of_them() {
 }
 
 #[test]
+fn a_nats_sink_is_shown_whole_with_its_logins_by_their_files() {
+    let text = "
+        [[endpoints]]
+        address = \"https://a\"
+        auth = \"none\"
+        [[sinks]]
+        type = \"nats\"
+        name = \"user\"
+        servers = [\"nats://[fd00::1]\", \"nats://127.0.0.1:4333\"]
+        username = \"ada\"
+        password_file = \"/run/secrets/ada\"
+        [[sinks]]
+        type = \"nats\"
+        name = \"seed\"
+        servers = [\"nats://nats.example.net\"]
+        subject = \"hw.{kind}.{label:rack}\"
+        nkey_seed_file = \"seed\"
+        timeout = \"5s\"
+        [[sinks]]
+        type = \"nats\"
+        servers = [\"tls://nats.example.net\"]
+        credentials_file = \"/run/secrets/nats.creds\"
+        trust = \"ca:/etc/ca.pem\"
+        cert_file = \"/etc/cert.pem\"
+        key_file = \"/etc/key.pem\"";
+    let away = environment(&[]).without_secrets();
+    let (config, warnings) = Config::parse(Path::new("test.toml"), text, &away).unwrap();
+    let warnings: Vec<String> =
+        warnings.iter().map(|warning| format!("{} {}", warning.key, warning.text)).collect();
+    // A seed is not sent.
+    assert_eq!(
+        warnings,
+        ["sinks[0].servers the login travels in clear, where a server does not insist on TLS"]
+    );
+    let shown = config.show();
+    assert!(shown.contains("subject = \"bmc.{label:site}.{endpoint}.{severity}\""), "{shown}");
+    assert!(shown.contains("username = \"ada\"\npassword_file = \"/run/secrets/ada\""), "{shown}");
+    let (again, _) = Config::parse(Path::new("shown.toml"), &shown, &away).unwrap();
+    assert_eq!(again, config);
+}
+
+#[test]
 fn an_endpoint_gets_its_own_credentials_before_those_that_match_it() {
     let text = "
         [[endpoints]]

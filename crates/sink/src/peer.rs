@@ -18,6 +18,7 @@ use reqwest::{
 };
 use tokio::{sync::watch, time::timeout};
 
+use crate::nats::NatsLogin;
 pub use failure::{Meaning, PeerError};
 pub(crate) use failure::{is_tls, meaning};
 
@@ -56,6 +57,8 @@ pub enum Compression {
 pub struct PeerAccess {
     /// Headers of every request, their values being secrets for all we know.
     pub headers: Vec<(HeaderName, Secret)>,
+    /// Who we are, where a peer is not asked over HTTP.
+    pub login: NatsLogin,
     /// Whom we believe, and who we are.
     pub tls: Arc<rustls::ClientConfig>,
 }

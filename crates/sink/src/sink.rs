@@ -12,6 +12,7 @@ use journal::{Journal, Position, ReadLimit, Stored};
 use crate::{
     file::{FileConfig, FileError, FileSink},
     http::{HttpConfig, HttpSink},
+    nats::{NatsConfig, NatsError, NatsSink},
     otlp::{OtlpConfig, OtlpSink},
     peer::PeerError,
     stdout::{StdoutConfig, StdoutError, StdoutSink},
@@ -40,6 +41,8 @@ pub enum SinkConfig {
     Otlp(OtlpConfig),
     /// `type = "syslog"`.
     Syslog(SyslogConfig),
+    /// `type = "nats"`.
+    Nats(NatsConfig),
 }
 
 impl SinkConfig {
@@ -51,6 +54,7 @@ impl SinkConfig {
             Self::Http(_) => "http",
             Self::Otlp(_) => "otlp",
             Self::Syslog(_) => "syslog",
+            Self::Nats(_) => "nats",
         }
     }
 
@@ -61,6 +65,7 @@ impl SinkConfig {
             Self::Http(config) => Sink::Http(HttpSink::new(config)),
             Self::Otlp(config) => Sink::Otlp(OtlpSink::new(config)),
             Self::Syslog(config) => Sink::Syslog(SyslogSink::new(config)),
+            Self::Nats(config) => Sink::Nats(NatsSink::new(config)),
         }
     }
 }
@@ -73,6 +78,7 @@ pub(crate) enum Sink {
     Http(HttpSink),
     Otlp(OtlpSink),
     Syslog(SyslogSink),
+    Nats(NatsSink),
 }
 
 /// What the peer said of a batch that reached it. Everything that is not named here it has taken.
@@ -105,7 +111,7 @@ impl Sink {
     pub(crate) fn batch(&self) -> ReadLimit {
         match self {
             Self::Stdout(_) | Self::File(_) => LOCAL_BATCH,
-            Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) => POSTED_BATCH,
+            Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) | Self::Nats(_) => POSTED_BATCH,
         }
     }
 
@@ -113,7 +119,7 @@ impl Sink {
     pub(crate) fn reopen_later(&mut self) {
         match self {
             Self::File(sink) => sink.reopen_later(),
-            Self::Stdout(_) | Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) => {}
+            Self::Stdout(_) | Self::Http(_) | Self::Otlp(_) | Self::Syslog(_) | Self::Nats(_) => {}
         }
     }
 
@@ -130,6 +136,7 @@ impl Sink {
             Self::Http(sink) => return Ok(sink.deliver(batch).await?),
             Self::Otlp(sink) => return Ok(sink.deliver(batch).await?),
             Self::Syslog(sink) => return Ok(sink.deliver(batch).await?),
+            Self::Nats(sink) => return Ok(sink.deliver(batch).await?),
         }
         Ok(Delivered::default())
     }
@@ -150,6 +157,9 @@ pub enum SinkError {
     /// By the syslog sink.
     #[error(transparent)]
     Syslog(#[from] SyslogError),
+    /// By the NATS sink.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
 }
 
 /// What follows from an error.
@@ -174,6 +184,7 @@ impl SinkError {
             }
             Self::Peer(error) => error.recovery(),
             Self::Syslog(error) => error.recovery(),
+            Self::Nats(error) => error.recovery(),
         }
     }
 }

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use journal::Position;
 use tokio::sync::watch;
 
+use crate::sink::Recovery;
+
 /// Deliveries by what came of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attempts {
@@ -15,6 +17,15 @@ pub struct Attempts {
     pub retryable: u64,
     /// It did not and never will as it was: the batch is halved, or somebody must act, or the sink has ended.
     pub permanent: u64,
+}
+
+impl Attempts {
+    pub(crate) fn failed(&mut self, recovery: Recovery) {
+        match recovery {
+            Recovery::Retry { .. } => self.retryable += 1,
+            Recovery::Refused(_) | Recovery::Act | Recovery::End => self.permanent += 1,
+        }
+    }
 }
 
 /// A snapshot of one sink: plain data.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sink::{
-    Dependencies, FileConfig, HttpConfig, OtlpConfig, OtlpMapping, Pump, Settings, SinkStatus, StdoutConfig,
-    SyslogConfig, SyslogTransport,
+    Dependencies, FileConfig, HttpConfig, NatsConfig, OtlpConfig, OtlpMapping, Pump, Settings, SinkStatus,
+    StdoutConfig, SyslogConfig, SyslogTransport,
 };
 
 use super::{StartError, peers::Followed};
@@ -80,6 +80,12 @@ fn sink(config: &SinkConfig, followed: &mut Vec<Followed>) -> Result<sink::SinkC
             },
             form: syslog.form,
             timeout: syslog.timeout,
+        }),
+        SinkKind::Nats(nats) => sink::SinkConfig::Nats(NatsConfig {
+            servers: nats.servers.clone(),
+            subject: nats.subject.clone(),
+            timeout: nats.timeout,
+            access: open(&nats.opening)?,
         }),
     })
 }

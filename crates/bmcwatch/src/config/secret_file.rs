@@ -1,4 +1,4 @@
-//! A file that holds one password: where it is, whether others can read it, what stands in it.
+//! A file that holds a secret, mostly one password: where it is, whether others can read it, what stands in it.
 //!
 //! A file outside `$CREDENTIALS_DIRECTORY` must be closed to group and others, because the same file with a looser mode
 //! is how passwords leak. Exception: a file that root owns may be readable by its group (0440), as Kubernetes mounts a
@@ -19,6 +19,8 @@ use super::{environment::Environment, problem::Refusal};
 
 /// Longer than any password; a larger file is the wrong file.
 const PASSWORD_BYTES_MAX: usize = 4096;
+/// Longer than any secret of many lines, such as a NATS credentials file whose token lists what is allowed.
+const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// One file, as the config names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,18 @@ impl SecretFile {
     /// Reads the password that is there now. Links are followed at each reading: Kubernetes and careful operators replace
     /// a file by moving a link.
     pub(crate) fn read(&self) -> Result<Secret, Refusal> {
+        let (path, bytes) = self.read_bytes(PASSWORD_BYTES_MAX)?;
+        password(&path, &bytes)
+    }
+
+    /// Reads a secret of any number of lines.
+    pub(crate) fn read_text(&self) -> Result<Secret, Refusal> {
+        let (path, bytes) = self.read_bytes(TEXT_BYTES_MAX)?;
+        Ok(Secret::new(text(&path, &bytes, TEXT_BYTES_MAX)?.to_owned()))
+    }
+
+    /// The path, and at most a byte more than `most`.
+    fn read_bytes(&self, most: usize) -> Result<(PathBuf, Zeroizing<Vec<u8>>), Refusal> {
         let path = self.path()?;
         let failed = |error: io::Error| {
             Refusal::new(format!("{} cannot be read: {error}", path.display())).hint(
@@ -59,8 +73,8 @@ impl SecretFile {
         if !by_systemd {
             check_mode(&path, metadata.mode() & 0o777, metadata.uid())?;
         }
-        let text = read_whole(file).map_err(failed)?;
-        password(&path, &text)
+        let bytes = read_whole(file, most).map_err(failed)?;
+        Ok((path, bytes))
     }
 
     fn path(&self) -> Result<PathBuf, Refusal> {
@@ -76,9 +90,9 @@ impl SecretFile {
     }
 }
 
-/// At most a byte more than a password may have, in a buffer that never grows: growing would leave a copy behind.
-fn read_whole(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; PASSWORD_BYTES_MAX + 1]);
+/// At most a byte more than a secret may have, in a buffer that never grows: growing would leave a copy behind.
+fn read_whole(mut file: File, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; most + 1]);
     let mut length = 0;
     loop {
         match file.read(&mut bytes[length..]) {
@@ -105,17 +119,26 @@ fn check_mode(path: &Path, mode: u32, owner: u32) -> Result<(), Refusal> {
         .hint(format!("chmod 600 {}; for a Kubernetes Secret, defaultMode: 0440", path.display())))
 }
 
-fn password(path: &Path, bytes: &[u8]) -> Result<Secret, Refusal> {
-    let refused = |what: &str| Err(Refusal::new(format!("{} {what}", path.display())));
-    if bytes.len() > PASSWORD_BYTES_MAX {
-        return refused(&format!("has more than {PASSWORD_BYTES_MAX} bytes"));
+fn refused(path: &Path, what: &str) -> Refusal {
+    Refusal::new(format!("{} {what}", path.display()))
+}
+
+fn text<'a>(path: &Path, bytes: &'a [u8], most: usize) -> Result<&'a str, Refusal> {
+    if bytes.len() > most {
+        return Err(refused(path, &format!("has more than {most} bytes")));
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return refused("is not UTF-8 text") };
+    std::str::from_utf8(bytes).map_err(|_| refused(path, "is not UTF-8 text"))
+}
+
+fn password(path: &Path, bytes: &[u8]) -> Result<Secret, Refusal> {
+    let text = text(path, bytes, PASSWORD_BYTES_MAX)?;
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     match line {
-        "" => refused("is empty"),
-        _ if line.contains(char::is_control) => refused("holds more than one line, or control characters"),
+        "" => Err(refused(path, "is empty")),
+        _ if line.contains(char::is_control) => {
+            Err(refused(path, "holds more than one line, or control characters"))
+        }
         _ => Ok(Secret::new(line.to_owned())),
     }
 }

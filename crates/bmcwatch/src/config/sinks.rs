@@ -2,6 +2,8 @@
 
 mod file;
 mod http;
+mod login;
+mod nats;
 mod opening;
 mod otlp;
 mod peer;
@@ -25,6 +27,8 @@ pub use file::FileSinkConfig;
 pub(crate) use file::{PACKINGS, SYNCS};
 pub(crate) use http::FORMATS;
 pub use http::HttpSinkConfig;
+pub use login::LoginFile;
+pub use nats::NatsSinkConfig;
 pub use opening::{OpeningRead, Unusable};
 pub use otlp::OtlpSinkConfig;
 pub(crate) use peer::{COMPRESSIONS, is_secret};
@@ -58,6 +62,8 @@ pub enum SinkKind {
     Otlp(OtlpSinkConfig),
     /// Writes RFC 5424 lines to a syslog receiver.
     Syslog(SyslogSinkConfig),
+    /// Publishes to a JetStream stream.
+    Nats(NatsSinkConfig),
 }
 
 impl SinkKind {
@@ -69,6 +75,7 @@ impl SinkKind {
             Self::Http(_) => Type::Http.as_str(),
             Self::Otlp(_) => Type::Otlp.as_str(),
             Self::Syslog(_) => Type::Syslog.as_str(),
+            Self::Nats(_) => Type::Nats.as_str(),
         }
     }
 }
@@ -80,10 +87,11 @@ enum Type {
     Http,
     Otlp,
     Syslog,
+    Nats,
 }
 
 impl Type {
-    const ALL: [Self; 5] = [Self::Stdout, Self::File, Self::Http, Self::Otlp, Self::Syslog];
+    const ALL: [Self; 6] = [Self::Stdout, Self::File, Self::Http, Self::Otlp, Self::Syslog, Self::Nats];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -92,6 +100,7 @@ impl Type {
             Self::Http => "http",
             Self::Otlp => "otlp",
             Self::Syslog => "syslog",
+            Self::Nats => "nats",
         }
     }
 
@@ -103,6 +112,7 @@ impl Type {
             Self::Http => [&peer::KEYS[..], &http::KEYS].concat(),
             Self::Otlp => [&peer::KEYS[..], &otlp::KEYS].concat(),
             Self::Syslog => syslog::KEYS.to_vec(),
+            Self::Nats => nats::KEYS.to_vec(),
         }
     }
 }
@@ -142,8 +152,8 @@ fn check_output(
     let (output, key) = match &sink.kind {
         SinkKind::Stdout => (None, "type"),
         SinkKind::File(file) => (Some(file.path.clone()), "path"),
-        // Each request and each line is whole; two sinks at one address are the operator's choice.
-        SinkKind::Http(_) | SinkKind::Otlp(_) | SinkKind::Syslog(_) => return,
+        // Each request, line and message is whole; two sinks at one address are the operator's choice.
+        SinkKind::Http(_) | SinkKind::Otlp(_) | SinkKind::Syslog(_) | SinkKind::Nats(_) => return,
     };
     if let Some(other) = outputs.get(&output) {
         let refusal = Refusal::new(format!("the sink {other:?} writes there already"));
@@ -169,6 +179,7 @@ fn sink(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SinkConfig> {
         Type::Http => SinkKind::Http(http::read(reader, table)?),
         Type::Otlp => SinkKind::Otlp(otlp::read(reader, table)?),
         Type::Syslog => SinkKind::Syslog(syslog::read(reader, table)?),
+        Type::Nats => SinkKind::Nats(nats::read(reader, table)?),
     };
     Some(SinkConfig { name: name.unwrap_or_else(|| kind.as_str().to_owned()), selection, kind })
 }

@@ -2,6 +2,9 @@
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+/// They log whatever happens to them, each time; who uses them logs what changed, once. Whoever asks for them gets them.
+const SILENT: [&str; 1] = ["async_nats"];
+
 /// A text that is no level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a log level")]
@@ -11,7 +14,7 @@ pub struct LevelError(String);
 ///
 /// A lone word must be a level: `tracing-subscriber` itself would take `inof` for a crate, and log nothing.
 pub fn parse_level(text: &str) -> Result<Targets, LevelError> {
-    let mut targets = Targets::new();
+    let mut targets = Targets::new().with_targets(SILENT.map(|target| (target, LevelFilter::OFF)));
     for part in text.split(',').map(str::trim) {
         let refused = || LevelError(part.to_owned());
         targets = match part.split_once('=') {
@@ -46,6 +49,9 @@ mod tests {
         let targets = parse_level("warn, collect=debug").unwrap();
         assert!(targets.would_enable("collect::slot", &tracing::Level::DEBUG));
         assert!(!targets.would_enable("redfish", &tracing::Level::INFO));
+        assert!(!targets.would_enable("async_nats::connector", &tracing::Level::ERROR));
+        let asked = parse_level("info,async_nats=debug").unwrap();
+        assert!(asked.would_enable("async_nats::connector", &tracing::Level::DEBUG));
         for bad in ["", "inof", "info,", "=debug", "collect=loud"] {
             parse_level(bad).unwrap_err();
         }

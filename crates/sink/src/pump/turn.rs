@@ -173,10 +173,10 @@ impl Pump {
         let taken = (piece.len() as u64).saturating_sub(lost);
         let said = refused.last().map(|refused| refused.error.clone());
         self.view.send_modify(|view| {
-            match (positions.is_empty(), taken) {
-                (false, _) => view.attempts.retryable += 1,
-                (true, 0) => view.attempts.permanent += 1,
-                (true, _) => view.attempts.success += 1,
+            match (&again, taken) {
+                (Some(again), _) => view.attempts.failed(again.error.recovery()),
+                (None, 0) => view.attempts.permanent += 1,
+                (None, _) => view.attempts.success += 1,
             }
             view.delivered += taken;
             view.rejected += nameless;
@@ -194,10 +194,7 @@ impl Pump {
         let pending = piece.first().and_then(lag::observed_at);
         let said = Chain(&error).to_string();
         self.view.send_modify(|view| {
-            match recovery {
-                Recovery::Retry { .. } => view.attempts.retryable += 1,
-                Recovery::Refused(_) | Recovery::Act | Recovery::End => view.attempts.permanent += 1,
-            }
+            view.attempts.failed(recovery);
             if let Recovery::Refused(_) = recovery {
                 view.last_refusal = Some(said.clone());
             }

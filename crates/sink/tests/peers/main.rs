@@ -6,8 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod answers;
+mod broker;
 mod bulk;
 mod formats;
+mod nats;
+mod operator;
 mod otlp;
 mod otlp_python;
 mod outages;

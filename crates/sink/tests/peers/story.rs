@@ -7,10 +7,14 @@ use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Secret, Se
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::value::RawValue;
 use sink::{
-    Compression, Dependencies, HttpConfig, HttpFormat, Metrics, PeerAccess, PeerConfig, Pump, Selection,
-    Settings, SinkConfig, SinkStatus, SinkView,
+    Compression, Dependencies, HttpConfig, HttpFormat, Metrics, NatsLogin, PeerAccess, PeerConfig, Pump,
+    Selection, Settings, SinkConfig, SinkStatus, SinkView,
 };
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A busy machine is slow; nothing here takes long by itself.
@@ -19,6 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Story {
     pub(crate) journal: Journal,
     tasks: JoinSet<()>,
+    pumps: Vec<AbortHandle>,
     stop: CancellationToken,
 }
 
@@ -28,7 +33,7 @@ impl Story {
         let (journal, writer) = Journal::open(Location::Memory, retention, Arc::new(|| 0)).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run());
-        Self { journal, tasks, stop: CancellationToken::new() }
+        Self { journal, tasks, pumps: Vec::new(), stop: CancellationToken::new() }
     }
 
     /// A sink called `peer`.
@@ -39,8 +44,17 @@ impl Story {
         let with = Dependencies { journal: self.journal.clone(), clock, seed: 7, metrics, reopen };
         let settings = Settings { name: "peer".to_owned(), sink, selection: Selection::default() };
         let (pump, status) = Pump::new(settings, with);
-        self.tasks.spawn(pump.run(self.stop.clone()));
+        self.pumps.push(self.tasks.spawn(pump.run(self.stop.clone())));
         status
+    }
+
+    /// Ends the pumps where they are, as a kill does.
+    pub(crate) async fn kill_pumps(&mut self) {
+        self.pumps.drain(..).for_each(|pump| pump.abort());
+        while self.tasks.len() > 1 {
+            let ended = timeout(PATIENCE, self.tasks.join_next()).await.expect("they end").unwrap();
+            assert!(ended.is_err_and(|error| error.is_cancelled()));
+        }
     }
 
     pub(crate) async fn append(&self, records: impl IntoIterator<Item = Record>) {
@@ -95,7 +109,7 @@ pub(crate) fn access(
 
 pub(crate) fn with_header(header: &str, tls: Arc<ClientConfig>) -> PeerAccess {
     let name = "authorization".parse().unwrap();
-    PeerAccess { headers: vec![(name, Secret::new(header.to_owned()))], tls }
+    PeerAccess { headers: vec![(name, Secret::new(header.to_owned()))], login: NatsLogin::None, tls }
 }
 
 pub(crate) fn peer(url: &str, access: watch::Receiver<PeerAccess>) -> PeerConfig {

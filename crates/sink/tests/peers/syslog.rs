@@ -8,7 +8,9 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use sink::{Facility, HostPort, PeerAccess, SinkConfig, SyslogConfig, SyslogForm, SyslogTransport};
+use sink::{
+    Facility, HostPort, NatsLogin, PeerAccess, SinkConfig, SyslogConfig, SyslogForm, SyslogTransport,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
 };
 
 /// An authority, a certificate for `localhost` and its key, in PEM.
-fn issue() -> [String; 3] {
+pub(crate) fn issue() -> [String; 3] {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // OpenSSL takes a certificate for self-signed when both have the same name.
@@ -32,14 +34,14 @@ fn issue() -> [String; 3] {
     [issuer.pem(), certificate.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem()]
 }
 
-fn roots([authority, ..]: &[String; 3]) -> RootCertStore {
+pub(crate) fn roots([authority, ..]: &[String; 3]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
     roots
 }
 
 /// The same authority issues for both sides.
-fn known_client(pem: &[String; 3]) -> Arc<ClientConfig> {
+pub(crate) fn known_client(pem: &[String; 3]) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.unwrap().with_root_certificates(roots(pem));
@@ -49,7 +51,7 @@ fn known_client(pem: &[String; 3]) -> Arc<ClientConfig> {
 }
 
 fn opened(tls: Arc<ClientConfig>) -> (watch::Sender<PeerAccess>, watch::Receiver<PeerAccess>) {
-    watch::channel(PeerAccess { headers: Vec::new(), tls })
+    watch::channel(PeerAccess { headers: Vec::new(), login: NatsLogin::None, tls })
 }
 
 fn sink(transport: SyslogTransport, limit: usize) -> SinkConfig {
@@ -267,7 +269,11 @@ async fn a_receiver_that_does_not_believe_us_or_is_not_believed_gets_nothing() {
         let view = until(&mut status, |view| view.last_error.is_some()).await;
         let error = view.last_error.unwrap();
         assert_eq!((view.position, receiver.lines().len() % 3), (0, 0), "{error}");
-        change.send_replace(PeerAccess { headers: Vec::new(), tls: known_client(&pem) });
+        change.send_replace(PeerAccess {
+            headers: Vec::new(),
+            login: NatsLogin::None,
+            tls: known_client(&pem),
+        });
         until(&mut status, |view| view.position == 3).await;
         story.end().await;
     }

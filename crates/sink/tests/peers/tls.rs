@@ -8,7 +8,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
     server::WebPkiClientVerifier,
 };
-use sink::{HttpConfig, HttpFormat::Ndjson, PeerAccess, SinkConfig};
+use sink::{HttpConfig, HttpFormat::Ndjson, NatsLogin, PeerAccess, SinkConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -86,7 +86,11 @@ async fn a_peer_that_is_not_believed_gets_nothing_until_it_is() {
     assert!(error.contains("UnknownIssuer") || error.contains("invalid peer certificate"), "{error}");
     assert_eq!((view.attempts.retryable, view.rejected), (0, 0));
     assert!(server.requests().is_empty());
-    change.send_replace(PeerAccess { headers: Vec::new(), tls: client(roots(&issued)) });
+    change.send_replace(PeerAccess {
+        headers: Vec::new(),
+        login: NatsLogin::None,
+        tls: client(roots(&issued)),
+    });
     until(&mut status, |view| view.position == 3).await;
     assert_eq!(server.requests().len(), 1);
     story.end().await;
@@ -103,7 +107,11 @@ async fn a_peer_that_wants_to_know_us_takes_records_only_with_our_certificate() 
     story.append((1..=3).map(record)).await;
     until(&mut status, |view| !view.up).await;
     assert!(server.requests().is_empty());
-    change.send_replace(PeerAccess { headers: Vec::new(), tls: known_client(&issued, &own) });
+    change.send_replace(PeerAccess {
+        headers: Vec::new(),
+        login: NatsLogin::None,
+        tls: known_client(&issued, &own),
+    });
     until(&mut status, |view| view.position == 3).await;
     assert_eq!(server.requests().len(), 1);
     story.end().await;

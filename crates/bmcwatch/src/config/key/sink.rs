@@ -12,9 +12,9 @@ pub(crate) static SINK: Section = Section {
     keys: &[
         key(
             "type",
-            "\"stdout\", \"file\", \"http\", \"otlp\" or \"syslog\"",
+            "\"stdout\", \"file\", \"http\", \"otlp\", \"syslog\" or \"nats\"",
             "required",
-            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`. `http` posts to a log store in its `format`. `otlp` posts OpenTelemetry log records (HTTP, protobuf). `syslog` writes RFC 5424 lines to a receiver.",
+            "`stdout` writes JSON lines, or a table on a terminal. `file` writes JSON lines to `path`. `http` posts to a log store in its `format`. `otlp` posts OpenTelemetry log records (HTTP, protobuf). `syslog` writes RFC 5424 lines to a receiver. `nats` publishes JSON lines to a JetStream stream, each once.",
         ),
         key("name", TEXT, "the type", "Letters, digits, `-`, `_` and `.`; each name once."),
         key(
@@ -101,7 +101,7 @@ pub(crate) static SINK: Section = Section {
             "timeout",
             DURATION,
             "\"30s\"",
-            "How long one batch may take, connecting and the answer (where there is one) included. Only for `http`, `otlp` and `syslog`.",
+            "How long one batch may take, connecting and the answer (where there is one) included. Only for `http`, `otlp`, `syslog` and `nats`.",
         ),
         key(
             "headers",
@@ -119,19 +119,19 @@ pub(crate) static SINK: Section = Section {
             "trust",
             TEXT,
             "\"system\"",
-            "Which certificate of the peer is believed: `\"system\"`, `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` or `\"insecure\"` (any; warned about). The file is looked at every two seconds. Only for `http`, `otlp` and `syslog` with `tls://`.",
+            "Which certificate of the peer is believed: `\"system\"`, `\"ca:/path/to/ca.pem\"`, `\"pin:sha256/BASE64\"` or `\"insecure\"` (any; warned about). The file is looked at every two seconds. Only for `http`, `otlp`, and `syslog` and `nats` with `tls://`.",
         ),
         key(
             "cert_file",
             TEXT,
             "none",
-            "Our certificate for peers that ask for one, and behind it those that lead to its authority (PEM). Looked at every two seconds. Only for `http`, `otlp` and `syslog` with `tls://`.",
+            "Our certificate for peers that ask for one, and behind it those that lead to its authority (PEM). Looked at every two seconds. Only for `http`, `otlp`, and `syslog` and `nats` with `tls://`.",
         ),
         key(
             "key_file",
             TEXT,
             "none",
-            "Its private key, closed to others. Only for `http`, `otlp` and `syslog` with `tls://`.",
+            "Its private key, closed to others. Only for `http`, `otlp`, and `syslog` and `nats` with `tls://`.",
         ),
         key(
             "instance",
@@ -170,6 +170,43 @@ pub(crate) static SINK: Section = Section {
             SIZE,
             "\"8KiB\"",
             "The most bytes of a line, from 1 KiB to 64 KiB: the text of a longer one is cut. What the receiver takes may be less: rsyslog has `maxMessageSize` (8 KiB), syslog-ng `log-msg-size()` (64 KiB). Only for `syslog`.",
+        ),
+        key(
+            "servers",
+            "an array of strings",
+            "required for `nats`",
+            "The servers of one NATS cluster: `\"tls://nats.example.net:4222\"`, or `nats://` where TLS is not insisted on. One is enough; they are tried as they are written. Servers that these tell of are not used. Only for `nats`.",
+        ),
+        key(
+            "subject",
+            TEXT,
+            "\"bmc.{label:site}.{endpoint}.{severity}\"",
+            "Under which subject a record is published: words, `{endpoint}` (its id), `{severity}`, `{kind}` and `{label:NAME}`, with dots between, at most 16; the first is a word. Dots, blanks, wildcards and other than US-ASCII in a value become `_`, as does a label that is not there. Only for `nats`.",
+        ),
+        key(
+            "token_file",
+            TEXT,
+            "none",
+            "The file of a token, under the rules of `password_file`. Of the logins (token, user and password, NKey, credentials) at most one is given; each file is looked at every two seconds. Only for `nats`.",
+        ),
+        key("username", TEXT, "none", "A user, with `password_file`. Only for `nats`."),
+        key(
+            "password_file",
+            TEXT,
+            "none",
+            "The file of the user's password, under the rules of `password_file` in `[credentials.NAME]`. Only for `nats`.",
+        ),
+        key(
+            "nkey_seed_file",
+            TEXT,
+            "none",
+            "The file of the seed of an NKey (`SU...`), under the rules of `password_file`. The seed is not sent. Only for `nats`.",
+        ),
+        key(
+            "credentials_file",
+            TEXT,
+            "none",
+            "A credentials file (`.creds`: a JWT and the seed of its NKey), under the rules of `password_file`. Only for `nats`.",
         ),
     ],
 };

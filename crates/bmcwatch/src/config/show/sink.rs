@@ -4,8 +4,9 @@ use sink::{Facility, Filter};
 
 use super::{HIDDEN, Page};
 use crate::config::{
-    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, Opening, OtlpSinkConfig, PACKINGS, PeerConfig,
-    SYNCS, SinkConfig, SinkKind, SyslogAddress, SyslogSinkConfig, is_secret,
+    COMPRESSIONS, FORMATS, FileSinkConfig, HttpSinkConfig, LoginFile, NatsSinkConfig, Opening,
+    OtlpSinkConfig, PACKINGS, PeerConfig, SYNCS, SinkConfig, SinkKind, SyslogAddress, SyslogSinkConfig,
+    is_secret,
     quantity::{duration_text, size_text},
 };
 
@@ -23,6 +24,7 @@ pub(super) fn show(page: &mut Page, sink: &SinkConfig) {
         SinkKind::Http(http) => show_http(page, http),
         SinkKind::Otlp(otlp) => show_otlp(page, otlp),
         SinkKind::Syslog(syslog) => show_syslog(page, syslog),
+        SinkKind::Nats(nats) => show_nats(page, nats),
     }
 }
 
@@ -116,5 +118,22 @@ fn show_syslog(page: &mut Page, syslog: &SyslogSinkConfig) {
     page.text("timeout", &duration_text(syslog.timeout));
     if let SyslogAddress::Tls(_, opening) = &syslog.address {
         show_certificates(page, opening);
+    }
+}
+
+fn show_nats(page: &mut Page, nats: &NatsSinkConfig) {
+    let servers: Vec<String> = nats.servers.iter().map(ToString::to_string).collect();
+    page.texts("servers", &servers);
+    page.text("subject", &nats.subject.to_string());
+    page.text("timeout", &duration_text(nats.timeout));
+    let login = &nats.opening.login;
+    if let LoginFile::Password { username, .. } = login {
+        page.text("username", username);
+    }
+    if let Some((key, file)) = login.file() {
+        page.path(key, file.written());
+    }
+    if nats.servers.iter().any(|url| url.scheme() == "tls") {
+        show_certificates(page, &nats.opening);
     }
 }

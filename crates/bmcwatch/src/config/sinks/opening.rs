@@ -1,4 +1,4 @@
-//! Reading what opens a peer: headers, authorities, our certificate and its key, and what is made of them.
+//! Reading what opens a peer: headers, a login, authorities, our certificate and its key, and what is made of them.
 //!
 //! The same at start, at the look that notices a change, and in `check-config`. Not here: when it is read (`app::peers`).
 
@@ -8,7 +8,7 @@ use model::Secret;
 use redfish::Trust;
 use reqwest::header::{HeaderName, HeaderValue};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use sink::PeerAccess;
+use sink::{NatsLogin, PeerAccess};
 
 use super::peer::Opening;
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpeningRead {
     headers: Vec<(String, Secret)>,
+    login: NatsLogin,
     authorities: Vec<u8>,
     own: Option<(Vec<u8>, Secret)>,
 }
@@ -48,6 +49,7 @@ impl Opening {
             let value = file.read().map_err(|refusal| Unusable { key: "headers_file", refusal })?;
             headers.push((name.clone(), value));
         }
+        let login = self.login.login()?;
         let authorities = match &self.trust {
             Trust::Ca(path) => certificate::read("trust", path)?.0,
             Trust::System | Trust::Pin(_) | Trust::Tofu | Trust::Insecure => Vec::new(),
@@ -59,7 +61,7 @@ impl Opening {
             }
             None => None,
         };
-        Ok(OpeningRead { headers, authorities, own })
+        Ok(OpeningRead { headers, login, authorities, own })
     }
 }
 
@@ -93,6 +95,6 @@ impl OpeningRead {
             },
             refusal: Refusal::new(format!("failed to {}", Chain(&error))),
         })?;
-        Ok(PeerAccess { headers, tls: Arc::new(tls) })
+        Ok(PeerAccess { headers, login: self.login.clone(), tls: Arc::new(tls) })
     }
 }

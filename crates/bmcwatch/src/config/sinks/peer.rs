@@ -12,6 +12,7 @@ use reqwest::{
 };
 use sink::Compression;
 
+use super::login::LoginFile;
 use crate::config::{
     path,
     problem::Refusal,
@@ -43,6 +44,8 @@ pub struct Opening {
     pub headers: BTreeMap<String, String>,
     /// Headers whose values stand in files.
     pub header_files: BTreeMap<String, SecretFile>,
+    /// A login, where a peer is not asked over HTTP.
+    pub login: LoginFile,
     /// Whom we believe.
     pub trust: Trust,
     /// Our certificate and its key.
@@ -119,18 +122,25 @@ fn opening(reader: &mut Reader<'_>, table: &Table<'_>, address: Option<&Url>) ->
         let warning = Refusal::new("headers travel in clear, and with them what opens the peer");
         table.warning(reader, "url", warning.hint("use https"));
     }
-    let opening = Opening { headers, header_files, trust, own: own(reader, table)? };
+    let opening = Opening { headers, header_files, login: LoginFile::None, trust, own: own(reader, table)? };
     check(reader, table, &opening);
     Some(opening)
 }
 
 /// What opens a peer that is reached with TLS and without HTTP.
-pub(super) fn certificates(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Opening> {
+pub(super) fn certificates(reader: &mut Reader<'_>, table: &Table<'_>, login: LoginFile) -> Option<Opening> {
     let trust = believed(reader, table);
     let own = own(reader, table)?;
-    let opening = Opening { headers: BTreeMap::new(), header_files: BTreeMap::new(), trust, own };
+    let opening = Opening { headers: BTreeMap::new(), header_files: BTreeMap::new(), login, trust, own };
     check(reader, table, &opening);
     Some(opening)
+}
+
+/// For a peer that is reached without TLS.
+pub(super) fn refuse_tls(reader: &mut Reader<'_>, table: &Table<'_>, hint: &str) {
+    for key in ["trust", "cert_file", "key_file"].into_iter().filter(|key| table.has(key)) {
+        table.problem(reader, key, Refusal::new("this address is reached without TLS").hint(hint));
+    }
 }
 
 fn believed(reader: &mut Reader<'_>, table: &Table<'_>) -> Trust {
@@ -172,7 +182,7 @@ pub(crate) fn is_secret(header: &str) -> bool {
     ["auth", "token", "key", "cookie", "secret", "password"].iter().any(|part| name.contains(part))
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use reqwest::Url;
 use sink::{Facility, HostPort, SYSLOG_LIMIT_MIN, SyslogForm};
 
-use super::peer::{self, Opening};
+use super::{
+    login::LoginFile,
+    peer::{self, Opening},
+};
 use crate::config::{
     problem::Refusal,
     quantity,
@@ -43,7 +46,7 @@ pub enum SyslogAddress {
     /// `tcp://`.
     Tcp(HostPort),
     /// `tls://`, and what opens the receiver.
-    Tls(HostPort, Opening),
+    Tls(HostPort, Box<Opening>),
     /// `unix://`.
     Unix(PathBuf),
 }
@@ -90,7 +93,9 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SyslogS
     let timeout = table.read(reader, "timeout", quantity::duration).unwrap_or(TIMEOUT);
     let form = SyslogForm { facility, enterprise, limit };
     let address = match address? {
-        Written::Tls(at) => SyslogAddress::Tls(at, peer::certificates(reader, table)?),
+        Written::Tls(at) => {
+            SyslogAddress::Tls(at, Box::new(peer::certificates(reader, table, LoginFile::None)?))
+        }
         Written::Udp(at) => without_tls(reader, table, SyslogAddress::Udp(at)),
         Written::Tcp(at) => without_tls(reader, table, SyslogAddress::Tcp(at)),
         Written::Unix(path) => without_tls(reader, table, SyslogAddress::Unix(path)),
@@ -99,10 +104,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SyslogS
 }
 
 fn without_tls(reader: &mut Reader<'_>, table: &Table<'_>, address: SyslogAddress) -> SyslogAddress {
-    for key in ["trust", "cert_file", "key_file"].into_iter().filter(|key| table.has(key)) {
-        let refusal = Refusal::new("this address is reached without TLS");
-        table.problem(reader, key, refusal.hint("write address = \"tls://...\", or take the key out"));
-    }
+    peer::refuse_tls(reader, table, "write address = \"tls://...\", or take the key out");
     address
 }
 
