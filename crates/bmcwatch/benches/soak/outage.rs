@@ -68,7 +68,7 @@ pub(crate) async fn run(plan: &Plan) -> Report {
     std::fs::create_dir(&at).expect("the directory is ours");
     let disk = SmallDisk::mount(&at).expect("root may mount a small disk");
     let mut peers = Vec::new();
-    for kind in [Kind::Http, Kind::Otlp, Kind::Syslog] {
+    for kind in [Kind::Http, Kind::Otlp, Kind::Syslog, Kind::Nats] {
         peers.push(Peer::start(kind, home.path(kind.name())).await);
     }
     let mut lab = Lab::start(plan.network, mixed(plan.bmcs)).await;
@@ -110,8 +110,10 @@ pub(crate) async fn run(plan: &Plan) -> Report {
     let (code, journal, error) = said(&home, &["events", "--since", "1d", "--json"]).await;
     assert_eq!((code, error.as_str()), (0, ""));
     let journal: BTreeSet<String> = peers::uids(&journal, "\"uid\":\"").into_iter().collect();
-    let mut rows: Vec<Row> =
-        peers.iter().map(|peer| Row::new(peer.kind().name(), &journal, peer.uids())).collect();
+    let mut rows = Vec::new();
+    for peer in &peers {
+        rows.push(Row::new(peer.kind().name(), &journal, peer.uids().await));
+    }
     rows.push(Row::new("file", &journal, peers::uids(&read(&at.join("records.jsonl")), "\"uid\":\"")));
     assert_eq!(daemon.sigterm().await.0.code(), Some(0));
     for peer in &mut peers {

@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use async_nats::{
+    header::NATS_MESSAGE_ID,
+    jetstream::{self, stream},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -26,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The stream of the nats-server.
+const STREAM: &str = "bmcwatch";
+
 /// What the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,6 +42,8 @@ pub(crate) enum Kind {
     Otlp,
     /// Debian's rsyslog over TCP.
     Syslog,
+    /// Debian's nats-server, with a stream.
+    Nats,
 }
 
 /// One of them, and its directory.
@@ -52,6 +61,7 @@ impl Kind {
             Self::Http => "http",
             Self::Otlp => "otlp",
             Self::Syslog => "syslog",
+            Self::Nats => "nats",
         }
     }
 }
@@ -64,6 +74,11 @@ impl Peer {
         let port = free.expect("loopback has free ports").port();
         let mut peer = Self { kind, port, directory, process: None };
         peer.start_again().await;
+        if kind == Kind::Nats {
+            let subjects = vec!["bmc.>".to_owned()];
+            let stream = stream::Config { name: STREAM.to_owned(), subjects, ..Default::default() };
+            peer.jetstream().await.create_stream(stream).await.expect("it is new");
+        }
         peer
     }
 
@@ -78,6 +93,7 @@ impl Peer {
             Kind::Http => format!("type = \"http\"\nformat = \"ndjson\"\nurl = \"http://127.0.0.1:{port}/\""),
             Kind::Otlp => format!("type = \"otlp\"\nurl = \"http://127.0.0.1:{port}/v1/logs\""),
             Kind::Syslog => format!("type = \"syslog\"\naddress = \"tcp://127.0.0.1:{port}\""),
+            Kind::Nats => format!("type = \"nats\"\nservers = [\"nats://127.0.0.1:{port}\"]"),
         };
         format!("\n[[sinks]]\nname = \"{name}\"\n{keys}\n")
     }
@@ -128,6 +144,11 @@ impl Peer {
                 command.arg("-n").arg("-f").arg(conf).arg("-i").arg(self.directory.join("pid"));
                 command
             }
+            Kind::Nats => {
+                let mut command = Command::new("/usr/sbin/nats-server");
+                command.args(["-js", "-a", "127.0.0.1", "-p", &port, "-sd"]).arg(&self.directory);
+                command
+            }
         };
         command.stdin(Stdio::null()).stderr(open("log").expect("the directory is ours")).kill_on_drop(true);
         self.process = Some(command.spawn().expect("it is installed: see .ci/run"));
@@ -154,8 +175,9 @@ impl Peer {
     }
 
     /// The uid of everything it has, as often as it has it.
-    pub(crate) fn uids(&self) -> Vec<String> {
+    pub(crate) async fn uids(&self) -> Vec<String> {
         let before = match self.kind {
+            Kind::Nats => return self.ids_in_stream().await,
             Kind::Http => "\"uid\":\"",
             Kind::Otlp => "{\"key\": \"log.record.uid\", \"value\": {\"stringValue\": \"",
             Kind::Syslog => " uid=\"",
@@ -166,6 +188,23 @@ impl Peer {
 
 fn pid(process: &Child) -> Pid {
     Pid::from_raw(process.id().and_then(|id| i32::try_from(id).ok()).expect("a process id"))
+}
+
+impl Peer {
+    async fn jetstream(&self) -> jetstream::Context {
+        let client = async_nats::connect(format!("127.0.0.1:{}", self.port)).await;
+        jetstream::new(client.expect("it listens"))
+    }
+
+    async fn ids_in_stream(&self) -> Vec<String> {
+        let stream = self.jetstream().await.get_stream(STREAM).await.expect("it was made");
+        let mut ids = Vec::new();
+        for sequence in 1..=stream.cached_info().state.last_sequence {
+            let message = stream.get_raw_message(sequence).await.expect("nothing is deleted");
+            ids.extend(message.headers.get(NATS_MESSAGE_ID).map(ToString::to_string));
+        }
+        ids
+    }
 }
 
 /// What stands behind each of these marks, up to the next quotation mark.
