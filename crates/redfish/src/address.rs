@@ -5,6 +5,7 @@
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 use http::Uri;
+use reqwest::Url;
 
 /// An origin such as `https://10.0.17.12` or `https://[fd00::12]:8443`. `http` is allowed for laboratories; a path other
 /// than `/`, a user name or a query is refused.
@@ -107,6 +108,11 @@ impl FromStr for Address {
         }
         let (host, port) = split_host(authority).ok_or_else(wrong)?;
         let address = Self { secure, host, port: port.unwrap_or_else(|| default_port(secure)) };
+        // The client reads `10.0.17` as 10.0.0.17 and `10.0.17.999` not at all: only what it reads alike is an address.
+        let read = Url::parse(&address.to_string()).map_err(|_| wrong())?;
+        if read.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(address.host()) {
+            return Err(wrong());
+        }
         if tail.is_empty() || tail == "/" {
             Ok(address)
         } else {
@@ -171,6 +177,10 @@ mod tests {
             ("https://", "not an address like"),
             ("https://bmc:0", "not an address like"),
             ("https://b mc", "not an address like"),
+            ("https://10.0.17", "not an address like"),
+            ("https://10.0.17.999", "not an address like"),
+            ("https://bmc.0.0.1", "not an address like"),
+            ("https://xn--bmc-", "not an address like"),
         ] {
             let message = text.parse::<Address>().unwrap_err().to_string();
             assert!(message.contains(hint), "{text}: {message}");

@@ -63,7 +63,8 @@ pub(crate) async fn run(plan: &Plan) -> Report {
     let syslog = Peer::start(Kind::Syslog, home.path("syslog")).await;
     let mut lab = Lab::start(plan.network, vec![Profile::openbmc(); plan.bmcs]).await;
     let sinks: String = [&dying, &otlp, &syslog].map(Peer::sink).concat();
-    home.write_config(&format!("{}{sinks}", lab.endpoints()));
+    // A file that is rotated would have to be followed.
+    home.write_config_with_sink(&format!("{}{sinks}", lab.endpoints()), "10GiB");
     let daemon = Daemon::start(&home).await;
     daemon.until_in_state(plan.bmcs, &["streaming"]).await;
     lab.load(plan.event_every);

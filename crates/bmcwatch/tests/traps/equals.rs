@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::Kind;
 use serde_json::{Value, json};
-use sim::{Bmc, IdStyle, Order, Profile, Severity, Slots};
+use sim::{Bmc, IdStyle, Order, Profile, Severity, Slots, TimeStyle};
 
 use crate::{
     identity::{TWO_POLLS, hpe_events, polled, restarting},
@@ -87,9 +87,15 @@ async fn t15_a_log_that_is_trimmed_while_pages_are_read_oldest_first() {
 
 #[tokio::test(start_paused = true)]
 async fn t15_a_log_that_is_cleared_while_pages_are_read() {
-    for order in [Order::NewestFirst, Order::OldestFirst] {
+    let counting_anew =
+        Profile { ids: IdStyle::RestartsAtClear, time: TimeStyle::Naive, ..Profile::idrac9() };
+    for (order, profile) in [
+        (Order::NewestFirst, Profile::idrac9()),
+        (Order::OldestFirst, Profile::idrac9()),
+        (Order::NewestFirst, counting_anew),
+    ] {
         let mut world = World::new(1).await;
-        let bmc = world.add("bmc", Profile { order, ..polled(Profile::idrac9(), 5000) });
+        let bmc = world.add("bmc", Profile { order, ..polled(profile, 5000) });
         fans_fail(&bmc, 300, SECOND).await;
         bmc.set_latency(3 * SECOND);
         world.start();
@@ -167,7 +173,7 @@ async fn t17_an_entry_that_changes_in_place_is_one_record() {
 #[tokio::test(start_paused = true)]
 async fn t19_a_path_and_an_id_that_disagree_name_one_entry() {
     // Undated, so that the id is in the name.
-    let (world, bmc) = World::of(Profile { time: sim::TimeStyle::Naive, ..restarting() }).await;
+    let (world, bmc) = World::of(Profile { time: TimeStyle::Naive, ..restarting() }).await;
     fans_fail(&bmc, 6, SECOND).await;
     world.pass(TWO_POLLS).await;
     bmc.edit_pages(0, |page, _| {
@@ -186,7 +192,7 @@ async fn t19_a_path_and_an_id_that_disagree_name_one_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn t20_a_trailing_slash_is_no_other_log() {
-    let (world, bmc) = World::of(Profile { time: sim::TimeStyle::Naive, ..restarting() }).await;
+    let (world, bmc) = World::of(Profile { time: TimeStyle::Naive, ..restarting() }).await;
     fans_fail(&bmc, 6, SECOND).await;
     world.pass(TWO_POLLS).await;
     bmc.edit_log_service(0, |service| {

@@ -152,7 +152,11 @@ fn a_log_that_becomes_shorter_under_the_reading_is_read_again() {
     assert_eq!(next(&mut reading, counted(1..=50, 120)), Next::GoOn);
     assert_eq!(next(&mut reading, counted(51..=100, 130)), Next::GoOn, "it may grow");
     assert_eq!(next(&mut reading, counted(101..=110, 60)), Next::StartAgain);
-    // A count that is only the page's says nothing of the log (T26).
+}
+
+#[test]
+fn t27_a_count_that_is_only_the_pages_says_nothing_of_the_log() {
+    let counted = |ids, count| Page { count: Some(count), ..page(ids) };
     let mut reading = walk(None, History::All);
     assert_eq!(next(&mut reading, counted(1..=50, 50)), Next::GoOn);
     assert_eq!(next(&mut reading, counted(51..=60, 10)), Next::GoOn);

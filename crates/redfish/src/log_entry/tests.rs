@@ -157,6 +157,11 @@ fn t19_t20_the_path_of_an_entry_is_no_part_of_its_identity() {
     let told = entry(&value);
     assert_eq!(told.facts.entry_id.as_deref(), Some("24"), "Id wins over the path");
     assert!(same(&value, &with(value.clone(), "/@odata.id", json!("/redfish/v1/managers/self/24/"))));
+    // Without a time the id is in the name: the one that the entry gives itself.
+    let undated = with(value.clone(), "/Created", json!(""));
+    let undated = with(undated, "/EventTimestamp", json!(""));
+    assert!(same(&undated, &with(undated.clone(), "/@odata.id", json!("/redfish/v1/managers/self/25/"))));
+    assert!(!same(&undated, &with(undated.clone(), "/Id", json!("25"))));
     let without = json!({"@odata.id": "/redfish/v1/X/Entries/9/", "Message": "a"});
     assert_eq!(entry(&without).facts.entry_id.as_deref(), Some("9"));
 }

@@ -56,6 +56,8 @@ fn t63_a_byte_order_mark_is_dropped_whole_and_split() {
 #[test]
 fn t63_all_line_ends_end_lines_also_across_pieces() {
     assert_eq!(data(&[b"data: a\r\n\r\ndata: b\r\n\r\n"]), ["a", "b"]);
+    assert_eq!(data(&[b"data: a\r\ndata: b\r\n\r\n"]), ["a\nb"], "CR and LF end one line, not two");
+    assert_eq!(data(&[b"data: a\r", b"\ndata: b\r\n\r\n"]), ["a\nb"]);
     assert_eq!(data(&[b"data: a\r", b"\n\r", b"\ndata: b\r\n\r\n"]), ["a", "b"]);
     assert_eq!(data(&[b"data: a\rdata: b\ndata: c\r\n\r\n"]), ["a\nb\nc"]);
     assert_eq!(data(&[b"data: a\r\r"]), ["a"], "a lone CR at the end is enough");
