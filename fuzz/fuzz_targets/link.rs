@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use std::net::Ipv6Addr;
+
 use libfuzzer_sys::fuzz_target;
 use redfish::{
     Address,
@@ -14,8 +16,10 @@ use url::Url;
 fn stays(address: &Address, path: &str) {
     let url = address.url(path).expect("it was asked before").to_string();
     let read = Url::parse(&url).expect("the client reads it");
-    let host = read.host_str().unwrap_or_default();
-    assert_eq!(host.trim_matches(['[', ']']), address.host(), "{url}");
+    let host = read.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    // One IPv6 address has several spellings.
+    let (reads, means) = (host.parse::<Ipv6Addr>(), address.host().parse::<Ipv6Addr>());
+    assert!(host == address.host() || reads.is_ok() && reads == means, "{url}");
     assert_eq!(read.port_or_known_default(), Some(address.port()), "{url}");
     assert_eq!(read.scheme(), address.scheme(), "{url}");
     assert!(read.username().is_empty() && read.password().is_none(), "{url}");

@@ -54,8 +54,10 @@ impl FileConfig {
 pub enum Packing {
     /// They stay as they are.
     None,
-    /// All but the newest are packed.
+    /// All but the newest are packed, so that everything can read them.
     Gzip,
+    /// All but the newest are packed, smaller and with less CPU.
+    Zstd,
 }
 
 /// When lines are on disk.
@@ -273,9 +275,7 @@ fn rotate(config: &FileConfig, open: OpenFile) -> Result<OpenFile, FileError> {
     drop(open);
     rotation::rotate(&config.path, config.max_files)
         .map_err(|source| FileError::Rotate { path: config.path.clone(), source })?;
-    if config.packing == Packing::Gzip
-        && let Err(error) = rotation::pack(&config.path, config.max_files, MODE)
-    {
+    if let Err(error) = rotation::pack(&config.path, config.max_files, config.packing, MODE) {
         // It costs room and nothing else; the next rotation tries again.
         tracing::warn!(path = %config.path.display(), error = %error, "renamed files were not packed");
     }

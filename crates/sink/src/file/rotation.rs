@@ -2,7 +2,7 @@
 //! ever split, and a kill between two renames loses nothing: the next rotation shifts only up to the first free number.
 //!
 //! A shipper that follows the file by its inode goes on reading `path.1`; packing begins behind it, with `path.2`, which
-//! becomes `path.2.gz` when all of it is there and on disk. Not here: when to rotate.
+//! becomes `path.2.gz` or `path.2.zst` when all of it is there and on disk. Not here: when to rotate.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,6 +13,11 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
+use super::Packing;
+
+/// What the name of a renamed file may end with, whatever is chosen now.
+const ENDS: [&str; 3] = ["", ".gz", ".zst"];
+
 /// The name of the `number`th newest renamed file.
 pub(super) fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -20,11 +25,21 @@ pub(super) fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-/// The same when it is packed.
-fn packed(path: &Path, number: u32) -> PathBuf {
+/// The same with one of the [`ENDS`].
+fn ending(path: &Path, number: u32, end: &str) -> PathBuf {
     let mut name = rotated(path, number).into_os_string();
-    name.push(".gz");
+    name.push(end);
     name.into()
+}
+
+/// Whether there is one of this number, packed or not.
+fn is_there(path: &Path, number: u32) -> io::Result<bool> {
+    for end in ENDS {
+        if fs::exists(ending(path, number, end))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Moves the current file out of the way and keeps at most `max_files` moved ones.
@@ -34,15 +49,15 @@ pub(super) fn rotate(path: &Path, max_files: u32) -> io::Result<()> {
         return sync_directory(path);
     }
     let mut free = 1;
-    while free < max_files && (fs::exists(rotated(path, free))? || fs::exists(packed(path, free))?) {
+    while free < max_files && is_there(path, free)? {
         free += 1;
     }
-    for form in [rotated, packed] {
-        remove(&form(path, free))?;
+    for end in ENDS {
+        remove(&ending(path, free, end))?;
     }
     for number in (1..free).rev() {
-        for form in [rotated, packed] {
-            rename(&form(path, number), &form(path, number + 1))?;
+        for end in ENDS {
+            rename(&ending(path, number, end), &ending(path, number + 1, end))?;
         }
     }
     fs::rename(path, rotated(path, 1))?;
@@ -50,32 +65,47 @@ pub(super) fn rotate(path: &Path, max_files: u32) -> io::Result<()> {
 }
 
 /// Packs what was renamed before the newest and is not packed yet.
-pub(super) fn pack(path: &Path, max_files: u32, mode: u32) -> io::Result<()> {
+pub(super) fn pack(path: &Path, max_files: u32, packing: Packing, mode: u32) -> io::Result<()> {
+    let (end, pack): (_, Pack) = match packing {
+        Packing::None => return Ok(()),
+        Packing::Gzip => (".gz", gzip),
+        Packing::Zstd => (".zst", zstd),
+    };
     for number in 2..=max_files {
         let plain = rotated(path, number);
         if !fs::exists(&plain)? {
             // Further ones were packed when they stood here.
             return Ok(());
         }
-        pack_one(path, &plain, &packed(path, number), mode)?;
+        // Hidden from patterns by which shippers find files; the next packing writes over what a kill left.
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(end);
+        name.push(".part");
+        let part = path.with_file_name(name);
+        let to = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part)?;
+        pack(&mut File::open(&plain)?, to)?.sync_all()?;
+        // At any moment one of the two is there and whole.
+        fs::rename(&part, ending(path, number, end))?;
+        sync_directory(path)?;
+        fs::remove_file(plain)?;
     }
     Ok(())
 }
 
-/// At any moment one of the two is there and whole.
-fn pack_one(path: &Path, plain: &Path, packed: &Path, mode: u32) -> io::Result<()> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".gz.part");
-    // Hidden from patterns by which shippers find files; the next packing writes over what a kill left.
-    let part = path.with_file_name(name);
-    let to = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part)?;
+/// Reads all of one file and packs it into the other, which is given back.
+type Pack = fn(&mut File, File) -> io::Result<File>;
+
+fn gzip(from: &mut File, to: File) -> io::Result<File> {
     let mut packing = GzEncoder::new(to, Compression::default());
-    io::copy(&mut File::open(plain)?, &mut packing)?;
-    packing.finish()?.sync_all()?;
-    fs::rename(&part, packed)?;
-    sync_directory(path)?;
-    fs::remove_file(plain)
+    io::copy(from, &mut packing)?;
+    packing.finish()
+}
+
+fn zstd(from: &mut File, to: File) -> io::Result<File> {
+    let mut packing = zstd::Encoder::new(to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    io::copy(from, &mut packing)?;
+    packing.finish()
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -163,7 +193,7 @@ mod tests {
         for name in ["r", "r.1", "r.2", "r.2.gz", ".r.gz.part"] {
             fs::write(directory.path().join(name), name.repeat(1000)).unwrap();
         }
-        pack(&path, 3, 0o640).unwrap();
+        pack(&path, 3, Packing::Gzip, 0o640).unwrap();
         let mut names: Vec<_> = fs::read_dir(directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -109,11 +109,25 @@ fn renamed_files_are_packed_behind_the_newest() {
     let mut config = config(&directory, line(1).len() as u64);
     (config.packing, config.sync) = (Packing::Gzip, Sync::Never);
     write(&config, 1..=5);
-    let mut names: Vec<_> = fs::read_dir(directory.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["records.jsonl", "records.jsonl.1", "records.jsonl.2.gz", "records.jsonl.3.gz"]);
+    let names = || {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(), ["records.jsonl", "records.jsonl.1", "records.jsonl.2.gz", "records.jsonl.3.gz"]);
     assert_eq!(fs::read_to_string(rotation::rotated(&config.path, 1)).unwrap(), line(4));
+    // What was packed before another packing was chosen moves up as it is.
+    config.packing = Packing::Zstd;
+    write(&config, 6..=6);
+    assert_eq!(names(), ["records.jsonl", "records.jsonl.1", "records.jsonl.2.zst", "records.jsonl.3.gz"]);
+    let packed = |name: &str| File::open(directory.path().join(name)).unwrap();
+    let text = |mut from: Box<dyn io::Read>| {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert_eq!(text(Box::new(zstd::Decoder::new(packed("records.jsonl.2.zst")).unwrap())), line(4));
+    assert_eq!(text(Box::new(flate2::read::GzDecoder::new(packed("records.jsonl.3.gz")))), line(3));
 }

@@ -63,7 +63,7 @@ pub(crate) static SINK: Section = Section {
         ),
         key(
             "compress",
-            "\"none\" or \"gzip\"",
+            "\"none\", \"gzip\" or \"zstd\"",
             "\"none\"",
             "How older files are packed: all but the newest, so that a shipper can finish reading it. `path.2.gz` and so on. Only for `file`.",
         ),

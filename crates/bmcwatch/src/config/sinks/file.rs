@@ -36,7 +36,8 @@ pub struct FileSinkConfig {
 }
 
 /// The words of `compress`.
-pub(crate) const PACKINGS: [(&str, Packing); 2] = [("none", Packing::None), ("gzip", Packing::Gzip)];
+pub(crate) const PACKINGS: [(&str, Packing); 3] =
+    [("none", Packing::None), ("gzip", Packing::Gzip), ("zstd", Packing::Zstd)];
 /// The words of `sync`.
 pub(crate) const SYNCS: [(&str, Sync); 2] = [("batch", Sync::Batch), ("never", Sync::Never)];
 
