@@ -26,7 +26,8 @@ pub(crate) enum LinkError {
     NotALink,
     /// It leads to another origin, or carries a user name.
     Foreign,
-    /// It climbs (`..`), or has a backslash or a control character in it, which clients and servers read in different ways.
+    /// It climbs (`..`), its path begins like a host (`//`), or it has a backslash or a control character in it, which clients
+    /// and servers read in different ways.
     Crooked,
 }
 
@@ -79,6 +80,10 @@ impl Origins {
                 let directory = base.rfind('/').map_or("/", |at| &base[..=at]);
                 (origin, format!("{directory}{link}"))
             };
+        // A path that is read once more would be a host.
+        if path.starts_with("//") {
+            return Err(LinkError::Crooked);
+        }
         let path = escaped(&path);
         let place = if origin == 0 { path } else { format!("{}{path}", self.all[origin]) };
         if self.target(&place).is_some() { Ok(place) } else { Err(LinkError::NotALink) }
@@ -246,6 +251,8 @@ mod tests {
             "/redfish/v1/../admin",
             "/redfish/v1/..",
             "https://bmc:8443/../a",
+            "https://bmc:8443//evil/a",
+            "https://bmc:9090///evil/a",
             "/redfish/%2e%2e/admin",
             "/redfish/%2E./admin",
             "/redfish/%252e%252e/admin",
