@@ -7,7 +7,8 @@ use http::Uri;
 
 use crate::Address;
 
-/// Longest link that is followed. URLs beyond 2 KiB are a broken BMC's.
+/// Longest link, and longest path that one leads to. URLs beyond 2 KiB are a broken BMC's, and relative links that each add
+/// to the last would grow without end.
 const LINK_BYTES_MAX: usize = 2048;
 
 /// How often a path is decoded to see what a server would see that decodes more than once.
@@ -85,6 +86,9 @@ impl Origins {
             return Err(LinkError::Crooked);
         }
         let path = escaped(&path);
+        if path.len() > LINK_BYTES_MAX {
+            return Err(LinkError::NotALink);
+        }
         let place = if origin == 0 { path } else { format!("{}{path}", self.all[origin]) };
         if self.target(&place).is_some() { Ok(place) } else { Err(LinkError::NotALink) }
     }
@@ -209,6 +213,8 @@ mod tests {
         }
         check(&origins, "", Err(LinkError::NotALink));
         check(&origins, &"a".repeat(LINK_BYTES_MAX + 1), Err(LinkError::NotALink));
+        check(&origins, &"a".repeat(LINK_BYTES_MAX - 1), Err(LinkError::NotALink));
+        check(&origins, &format!("/{}", "ü".repeat(LINK_BYTES_MAX / 4)), Err(LinkError::NotALink));
     }
 
     #[test]
