@@ -46,12 +46,12 @@ impl PageLink {
     /// The place after `listed` members of the page at `path`, where the count says that there is more.
     pub(crate) fn by_count(path: &str, listed: usize, count: Option<u64>) -> Option<Self> {
         let query = path.split_once('?').map_or("", |(_, query)| query);
-        let mut skip = 0;
+        let mut skip = 0_u64;
         for part in query.split('&').filter_map(|part| part.strip_prefix("$skip")) {
             // A token says nothing about where we are.
             skip = part.strip_prefix('=')?.parse().ok()?;
         }
-        let (after, count) = (skip + listed as u64, count?);
+        let (after, count) = (skip.checked_add(listed as u64)?, count?);
         let is_more = listed > 0 && after < count;
         is_more.then(|| Self { path: skipping(path, after), by: LinkBy::Count(count) })
     }
@@ -208,6 +208,7 @@ mod tests {
             ("/log", 0, Some(130), None),
             ("/log?$skiptoken=50", 50, Some(130), None),
             ("/log?$skip=x", 50, Some(130), None),
+            ("/log?$skip=18446744073709551615", 50, Some(u64::MAX), None),
         ] {
             assert_eq!(by_count(path, listed, count).as_deref(), next, "{path}");
         }
