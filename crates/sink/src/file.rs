@@ -54,9 +54,9 @@ impl FileConfig {
 pub enum Packing {
     /// They stay as they are.
     None,
-    /// All but the newest are packed, so that everything can read them.
+    /// All but the newest are packed, as `path.2.gz` and so on.
     Gzip,
-    /// All but the newest are packed, smaller and with less CPU.
+    /// The same, as `path.2.zst` and so on.
     Zstd,
 }
 
