@@ -29,7 +29,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -168,9 +168,16 @@ fn router(state: AdminState, guard: Arc<Guard>, cors: Arc<Cors>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
+        .layer(middleware::map_response(not_stored))
         .layer(middleware::from_fn_with_state(cors, cors::pass))
         .layer(middleware::from_fn_with_state(guard, guard::pass))
         .with_state(state)
+}
+
+/// What is so now is not kept by a browser or a proxy, unless an answer says otherwise.
+async fn not_stored(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn metrics(axum::extract::State(state): axum::extract::State<AdminState>) -> Response {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::{
     collector::{Broken, Context},
     continuity::Ask,
+    hardware,
     ingest::Told,
     learned_key,
     read_log::{Visit, Watched},
@@ -117,6 +118,7 @@ pub(crate) async fn look_up(
     for problem in &found.problems {
         context.failed_partly(problem);
     }
+    hardware::keep(context, &found.hardware).await?;
     let excluded = &context.wish.logs.exclude_services;
     found.found.retain(|log| log.enabled && !excluded.iter().any(|name| name.eq_ignore_ascii_case(&log.id)));
     tracing::debug!(endpoint = %context.id(), logs = found.found.len(), "log services looked up");

@@ -19,6 +19,7 @@ mod follow;
 pub mod fuzzing;
 mod gap;
 mod habits;
+mod hardware;
 mod held;
 mod ingest;
 mod jitter;

@@ -14,6 +14,7 @@ mod event;
 mod event_stream;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod hardware;
 mod https;
 mod identity;
 mod json;

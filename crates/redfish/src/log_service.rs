@@ -3,6 +3,7 @@
 //! Not here: the walk that finds them (`client/logs`), and whether what they say is believed (`collect`).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::Hardware;
 use serde_json::Value;
 
 use crate::{RequestError, identity, json, time};
@@ -60,6 +61,8 @@ pub struct LogServices {
     pub found: Vec<LogService>,
     /// UUID of the service, else of a manager: what machine these logs are of (T77).
     pub machine: Option<String>,
+    /// What system and manager say of themselves. They are read for their links to logs, so it costs no request.
+    pub hardware: Hardware,
     /// Parts of the tree that could not be read (T37); they cost only themselves.
     pub problems: Vec<RequestError>,
 }

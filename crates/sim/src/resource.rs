@@ -209,6 +209,8 @@ fn system(bmc: &Bmc, state: &State, path: &str) -> Value {
             "Manufacturer": profile.vendor,
             "Model": profile.product,
             "SerialNumber": serial(state),
+            // The host's own, which is not the manager's.
+            "UUID": format!("5157e000-0000-4000-8000-{:012x}", state.machine & 0xffff_ffff_ffff),
             "PowerState": "On",
             "SystemType": "Physical",
             "Status": { "State": "Enabled", "Health": "OK" },

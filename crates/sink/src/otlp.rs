@@ -8,10 +8,13 @@ mod mapping;
 mod message;
 mod original;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use journal::Stored;
-use model::codec;
+use journal::{Journal, Position, Stored};
+use model::{EndpointId, HARDWARE_MARK, Hardware, Record, codec};
 use prost::Message as _;
 
 use crate::{
@@ -81,29 +84,24 @@ impl OtlpSink {
     }
 
     /// Posts the batch and answers what the peer says of it.
-    pub(crate) async fn deliver(&mut self, batch: Arc<[Stored]>) -> Result<Delivered, PeerError> {
-        let (mapping, compression) = (Arc::clone(&self.mapping), self.peer.compression());
-        let encode = move || {
-            let mut refused = Vec::new();
-            let mut records = Vec::with_capacity(batch.len());
-            for stored in &*batch {
-                match codec::decode(stored.position, &stored.bytes) {
-                    Ok(record) => records.push((stored.position, record)),
-                    Err(error) => refused.push(Refused {
-                        record: stored.clone(),
-                        reason: Reason::Rejected,
-                        error: crate::chain::Chain(&error).to_string(),
-                    }),
-                }
-            }
-            let request = mapping::request(&records, &mapping).encode_to_vec();
-            (records.is_empty(), pack(request, compression), refused)
-        };
-        let (empty, body, refused) = tokio::task::spawn_blocking(encode).await.map_err(PeerError::Task)?;
+    pub(crate) async fn deliver(
+        &mut self,
+        batch: Arc<[Stored]>,
+        journal: &Journal,
+    ) -> Result<Delivered, PeerError> {
+        let decode = move || decode(&batch);
+        let (records, refused) = tokio::task::spawn_blocking(decode).await.map_err(PeerError::Task)?;
         let mut delivered = Delivered { refused, ..Delivered::default() };
-        if empty {
+        if records.is_empty() {
             return Ok(delivered);
         }
+        let hardware = hardware(&records, journal).await?;
+        let (mapping, compression) = (Arc::clone(&self.mapping), self.peer.compression());
+        let encode = move || {
+            let request = mapping::request(&records, &hardware, &mapping).encode_to_vec();
+            pack(request, compression)
+        };
+        let body = tokio::task::spawn_blocking(encode).await.map_err(PeerError::Task)?;
         let message = Message { content_type: "application/x-protobuf", headers: Vec::new(), body };
         let answer = self.peer.post(message, ANSWER_BYTES_MAX).await?;
         let answer = message::ExportLogsServiceResponse::decode(&*answer)
@@ -116,6 +114,39 @@ impl OtlpSink {
         });
         Ok(delivered)
     }
+}
+
+/// The records of a batch, and those that are none.
+fn decode(batch: &[Stored]) -> (Vec<(Position, Record)>, Vec<Refused>) {
+    let mut refused = Vec::new();
+    let mut records = Vec::with_capacity(batch.len());
+    for stored in batch {
+        match codec::decode(stored.position, &stored.bytes) {
+            Ok(record) => records.push((stored.position, record)),
+            Err(error) => refused.push(Refused {
+                record: stored.clone(),
+                reason: Reason::Rejected,
+                error: crate::chain::Chain(&error).to_string(),
+            }),
+        }
+    }
+    (records, refused)
+}
+
+/// What is known by now of the machines that a batch tells of.
+async fn hardware(
+    records: &[(Position, Record)],
+    journal: &Journal,
+) -> Result<HashMap<EndpointId, Hardware>, PeerError> {
+    let mut known = HashMap::new();
+    for (_, record) in records {
+        let id = &record.endpoint.id;
+        if !known.contains_key(id) {
+            let kept = journal.mark(id.as_str(), HARDWARE_MARK).await.map_err(PeerError::Journal)?;
+            known.insert(id.clone(), kept.map(|bytes| Hardware::decode(&bytes)).unwrap_or_default());
+        }
+    }
+    Ok(known)
 }
 
 /// What a peer said, as it may stand in a log.

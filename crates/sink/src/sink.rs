@@ -134,7 +134,7 @@ impl Sink {
             Self::Stdout(sink) => sink.deliver(batch).await?,
             Self::File(sink) => sink.deliver(batch, journal).await?,
             Self::Http(sink) => return Ok(sink.deliver(batch).await?),
-            Self::Otlp(sink) => return Ok(sink.deliver(batch).await?),
+            Self::Otlp(sink) => return Ok(sink.deliver(batch, journal).await?),
             Self::Syslog(sink) => return Ok(sink.deliver(batch).await?),
             Self::Nats(sink) => return Ok(sink.deliver(batch).await?),
         }

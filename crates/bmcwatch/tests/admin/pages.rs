@@ -24,6 +24,8 @@ async fn every_page_answers() {
         ("GET /metrics", 200, "\nbmcwatch_sink_up{sink=\"stdout\",type=\"stdout\"} 1\n"),
         ("GET /metrics", 200, "\nbmcwatch_log_messages_total{level=\"warn\"} 1\n"),
         ("GET /api/v1/endpoints", 200, r#"{"total":0,"next":null,"endpoints":[]}"#),
+        ("GET /api/v1/endpoints", 200, "cache-control: no-store"),
+        ("GET /page/main.js", 200, "cache-control: no-cache"),
         ("GET /api/v1/endpoints?state=asleep", 400, r#"{"error":"state must be one of connecting, "#),
         ("GET /api/v1/endpoints?limit=x", 400, r#"{"error":""#),
         ("GET /api/v1/sinks", 200, r#"{"sinks":[{"name":"stdout","type":"stdout","up":true,"#),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use model::Secret;
+use model::{HARDWARE_MARK, Hardware, Secret};
 use redfish::Trust;
 use sim::{PathClass, Profile, StreamBehaviour};
 
@@ -47,6 +47,28 @@ async fn an_endpoint_that_cannot_be_started_does_not_stop_the_others_and_starts_
     world.reload();
     world.until("b-bad", "streaming", SECOND).await;
     assert_eq!(world.board().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_keeps_what_the_machine_is_and_learns_of_another_firmware() {
+    for (name, profile) in [("streams", Profile::openbmc()), ("polled", Profile::ilo5())] {
+        let mut world = World::new(1).await;
+        let bmc = world.add(name, profile);
+        world.start();
+        world.pass(MINUTE).await;
+        let kept = async |world: &World| {
+            let mark = world.journal.mark(name, HARDWARE_MARK).await.unwrap();
+            Hardware::decode(&mark.expect("it was kept"))
+        };
+        let before = kept(&world).await;
+        let said = [&before.system_uuid, &before.manufacturer, &before.model, &before.serial_number];
+        assert!(said.iter().all(|text| text.is_some()), "{before:?}");
+        bmc.set_firmware("99.1");
+        world.pass(HOUR).await;
+        let after = kept(&world).await;
+        let firmware = Some("99.1".to_owned());
+        assert_eq!(after, Hardware { bmc_firmware_version: firmware, ..before }, "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use model::Hardware;
 use serde_json::Value;
 
 use super::{Client, exchange::request_error};
 use crate::{
     LogService, LogServices, Operation, RequestError, RequestErrorKind, ServiceRoot, TransportError,
-    identity, json,
+    hardware, identity, json,
 };
 
 /// Members read of one collection: an HGX baseboard has about 100 chassis.
@@ -25,6 +26,7 @@ struct Walk {
     found: Vec<LogService>,
     /// UUID of the first manager that has one.
     manager: Option<String>,
+    hardware: Hardware,
     problems: Vec<RequestError>,
     broken_answers: usize,
 }
@@ -69,8 +71,11 @@ impl Client {
         for link in &parents {
             match self.members(&mut walk, "/redfish/v1/", link).await {
                 Ok(members) => {
-                    let role =
-                        if Some(*link) == root.managers.as_ref() { Role::Manager } else { Role::Other };
+                    let role = match Some(*link) {
+                        link if link == root.systems.as_ref() => Role::System,
+                        link if link == root.managers.as_ref() => Role::Manager,
+                        _ => Role::Chassis,
+                    };
                     self.walk_parents(&mut walk, members, role).await?;
                 }
                 Err(error) => {
@@ -90,7 +95,7 @@ impl Client {
         }
         walk.found.sort_by(|a, b| a.path.cmp(&b.path));
         let machine = root.uuid.clone().or(walk.manager);
-        Ok(LogServices { found: walk.found, machine, problems: walk.problems })
+        Ok(LogServices { found: walk.found, machine, hardware: walk.hardware, problems: walk.problems })
     }
 
     /// One log service, read again.
@@ -132,8 +137,13 @@ impl Client {
     /// The members of a parent's `LogServices`; none when it has no such link.
     async fn logs_of(&self, walk: &mut Walk, parent: &Found, role: Role) -> Result<Vec<Found>, RequestError> {
         let (document, path) = self.document(Operation::Logs, parent.path.clone()).await?;
-        if role == Role::Manager && walk.manager.is_none() {
-            walk.manager = json::uuid(&document);
+        match role {
+            Role::System => hardware::note_system(&mut walk.hardware, &document),
+            Role::Manager => {
+                hardware::note_manager(&mut walk.hardware, &document);
+                walk.manager = walk.manager.take().or_else(|| json::uuid(&document));
+            }
+            Role::Chassis | Role::Odd => {}
         }
         match json::link_at(&document, "LogServices") {
             Some(link) => self.members(walk, &path, &link).await,
@@ -208,10 +218,12 @@ fn is_answer(error: &RequestError) -> bool {
 /// What a parent of logs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// A manager: it may name the machine.
+    /// A system: it says what the hardware is.
+    System,
+    /// A manager: it may name the machine, and says what the BMC is.
     Manager,
-    /// A system or a chassis.
-    Other,
+    /// A chassis.
+    Chassis,
     /// Something else, which may have no logs at all.
     Odd,
 }

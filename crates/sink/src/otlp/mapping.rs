@@ -1,12 +1,13 @@
 //! A record as an OTLP log record: names, times, severities, and which attributes say what.
 //!
-//! Pure. A record says of its endpoint only id, address and labels, so the resource has those; what is not known is absent.
+//! Pure. The resource is made of what the record says of its endpoint and of what is known of its hardware; what is not known
+//! is absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use journal::Position;
-use model::{Endpoint, Kind, Origin, Record, Severity};
+use model::{Endpoint, EndpointId, Hardware, Kind, Origin, Record, Severity};
 
 use super::{
     OtlpMapping,
@@ -26,7 +27,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LABEL: &str = "bmcwatch.label.";
 
 /// One `ResourceLogs` per endpoint; the records of each in their order.
-pub(super) fn request(records: &[(Position, Record)], mapping: &OtlpMapping) -> ExportLogsServiceRequest {
+pub(super) fn request(
+    records: &[(Position, Record)],
+    hardware: &HashMap<EndpointId, Hardware>,
+    mapping: &OtlpMapping,
+) -> ExportLogsServiceRequest {
     let mut endpoints: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for one in records {
         let endpoint = &*one.1.endpoint;
@@ -35,7 +40,10 @@ pub(super) fn request(records: &[(Position, Record)], mapping: &OtlpMapping) -> 
         endpoints.entry(key).or_default().push(one);
     }
     let resource_logs = endpoints.into_values().map(|records| ResourceLogs {
-        resource: records.first().map(|(_, record)| resource(&record.endpoint, mapping)),
+        resource: records.first().map(|(_, record)| {
+            let endpoint = &record.endpoint;
+            resource(endpoint, hardware.get(&endpoint.id), mapping)
+        }),
         scope_logs: vec![ScopeLogs {
             scope: Some(InstrumentationScope { name: NAME.to_owned(), version: VERSION.to_owned() }),
             log_records: records
@@ -47,7 +55,7 @@ pub(super) fn request(records: &[(Position, Record)], mapping: &OtlpMapping) -> 
     ExportLogsServiceRequest { resource_logs: resource_logs.collect() }
 }
 
-fn resource(endpoint: &Endpoint, mapping: &OtlpMapping) -> Resource {
+fn resource(endpoint: &Endpoint, hardware: Option<&Hardware>, mapping: &OtlpMapping) -> Resource {
     let mut attributes = vec![
         text("service.name", NAME),
         text("service.version", VERSION),
@@ -55,6 +63,18 @@ fn resource(endpoint: &Endpoint, mapping: &OtlpMapping) -> Resource {
         text("host.name", endpoint.id.as_str()),
         text("bmc.address", &endpoint.address),
     ];
+    if let Some(hardware) = hardware {
+        let said = [
+            ("host.id", &hardware.system_uuid),
+            ("host.type", &hardware.model),
+            ("hw.enclosure.vendor", &hardware.manufacturer),
+            ("hw.enclosure.model", &hardware.model),
+            ("hw.enclosure.serial_number", &hardware.serial_number),
+            ("bmc.firmware_version", &hardware.bmc_firmware_version),
+            ("bmc.type", &hardware.bmc_type),
+        ];
+        attributes.extend(said.into_iter().filter_map(|(name, value)| Some(text(name, value.as_deref()?))));
+    }
     attributes.extend(endpoint.labels.iter().map(|(name, value)| text(&format!("{LABEL}{name}"), value)));
     attributes.extend(mapping.resource.iter().map(|(name, value)| text(name, value)));
     Resource { attributes }

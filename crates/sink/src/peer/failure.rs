@@ -3,6 +3,7 @@
 
 use std::{error::Error, io, time::Duration};
 
+use journal::ReadError;
 use reqwest::StatusCode;
 
 use crate::{sink::Recovery, triage::Reason};
@@ -92,6 +93,9 @@ pub enum PeerError {
         /// The status of the last of them.
         status: u16,
     },
+    /// What is known beside the records could not be read.
+    #[error("look up what is known of the endpoints of a batch")]
+    Journal(#[source] ReadError),
     /// The thread that encoded has ended.
     #[error("encode in the background")]
     Task(#[source] tokio::task::JoinError),
@@ -133,6 +137,7 @@ impl PeerError {
             | Self::LongAnswer { .. }
             | Self::Answer(_)
             | Self::Some { .. }
+            | Self::Journal(_)
             | Self::Task(_) => Recovery::Retry { after: None },
             Self::Status { meaning, retry_after, .. } => match meaning {
                 Meaning::Later => Recovery::Retry { after: *retry_after },

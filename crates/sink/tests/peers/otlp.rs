@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use model::{HARDWARE_MARK, Hardware};
 use serde_json::{Value, json};
 use sink::{OtlpConfig, OtlpMapping, SeverityNumbers, SinkConfig, SinkView};
 use tokio::{
@@ -84,6 +85,8 @@ async fn send(receiver: &Receiver, path: &str, last: u64) -> SinkView {
     other.facts.occurred_at = None;
     other.facts.original = None;
     story.append((1..last).map(record).chain([other])).await;
+    // What the BMC of the first said of its machine; that of the other was not asked yet.
+    story.mark("r17-u12", HARDWARE_MARK, hardware().encode()).await;
     let mut status = story.pump(receiver.sink(path));
     let view = until(&mut status, |view| view.position == last).await;
     assert!(story.dead_letters().await.len() as u64 <= view.rejected);
@@ -91,21 +94,37 @@ async fn send(receiver: &Receiver, path: &str, last: u64) -> SinkView {
     view
 }
 
+fn hardware() -> Hardware {
+    let said = |text: &str| Some(text.to_owned());
+    Hardware {
+        system_uuid: said("4c4c4544-0036-4d10-8035-b7c04f4b3233"),
+        manufacturer: said("Dell Inc."),
+        model: said("PowerEdge R750"),
+        serial_number: None,
+        bmc_firmware_version: said("7.10.30.00"),
+        bmc_type: said("iDRAC9"),
+    }
+}
+
 fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
 }
 
-fn resource(endpoint: &str) -> Value {
-    json!({"attributes": [
-        text("service.name", "bmcwatch"),
-        text("service.version", env!("CARGO_PKG_VERSION")),
-        text("service.instance.id", "watcher-1"),
-        text("host.name", endpoint),
-        text("bmc.address", "https://10.0.17.12"),
-        text("bmcwatch.label.rack", "r17"),
-        text("bmcwatch.label.site", "fra1"),
-        text("deployment.environment.name", "test"),
-    ]})
+fn resource(endpoint: &str, hardware: &[(&str, &str)]) -> Value {
+    let address = [("bmc.address", "https://10.0.17.12")];
+    let ours = [
+        ("service.name", "bmcwatch"),
+        ("service.version", env!("CARGO_PKG_VERSION")),
+        ("service.instance.id", "watcher-1"),
+        ("host.name", endpoint),
+    ];
+    let chosen = [
+        ("bmcwatch.label.rack", "r17"),
+        ("bmcwatch.label.site", "fra1"),
+        ("deployment.environment.name", "test"),
+    ];
+    let all = ours.iter().chain(&address).chain(hardware).chain(&chosen);
+    json!({"attributes": all.map(|(key, value)| text(key, value)).collect::<Vec<_>>()})
 }
 
 /// What the receiver should have read of a record.
@@ -149,10 +168,18 @@ async fn an_independent_receiver_reads_every_field() {
     };
     let mut undated = log_record(3);
     undated.as_object_mut().unwrap().remove("timeUnixNano");
+    let hardware = [
+        ("host.id", "4c4c4544-0036-4d10-8035-b7c04f4b3233"),
+        ("host.type", "PowerEdge R750"),
+        ("hw.enclosure.vendor", "Dell Inc."),
+        ("hw.enclosure.model", "PowerEdge R750"),
+        ("bmc.firmware_version", "7.10.30.00"),
+        ("bmc.type", "iDRAC9"),
+    ];
     let expected = json!({"resourceLogs": [
-        {"resource": resource("r17-u12"),
+        {"resource": resource("r17-u12", &hardware),
          "scopeLogs": [{"scope": scope, "logRecords": [with_original(1), with_original(2)]}]},
-        {"resource": resource("r17-u13"), "scopeLogs": [{"scope": scope, "logRecords": [undated]}]},
+        {"resource": resource("r17-u13", &[]), "scopeLogs": [{"scope": scope, "logRecords": [undated]}]},
     ]});
     assert_eq!(seen["request"], expected, "{:#}", seen["request"]);
 }

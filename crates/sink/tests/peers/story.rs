@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use journal::{Batch, Item, Journal, KeptLetter, Location, Retention, When};
+use journal::{Batch, Item, Journal, KeptLetter, Location, Mark, Retention, When};
 use model::{Clock, Endpoint, EndpointId, Facts, Kind, Origin, Record, Secret, Severity, Uid, codec};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::value::RawValue;
@@ -55,6 +55,12 @@ impl Story {
             let ended = timeout(PATIENCE, self.tasks.join_next()).await.expect("they end").unwrap();
             assert!(ended.is_err_and(|error| error.is_cancelled()));
         }
+    }
+
+    /// What the collectors keep of an endpoint beside its records.
+    pub(crate) async fn mark(&self, scope: &str, name: &str, value: Vec<u8>) {
+        let marks = vec![Mark { name: name.to_owned(), value }];
+        self.journal.append(Batch { scope: scope.into(), items: Vec::new(), marks }).await.unwrap();
     }
 
     pub(crate) async fn append(&self, records: impl IntoIterator<Item = Record>) {

@@ -7,7 +7,7 @@ function url(path) {
 
 /** The daemon's answer; an error says what it said. */
 export async function ask(path) {
-  const answer = await fetch(url(path), { headers: { accept: "application/json" }, cache: "no-store" });
+  const answer = await fetch(url(path), { headers: { accept: "application/json" } });
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   throw new Error(problem.error ?? `the daemon answers ${answer.status}`);

@@ -65,7 +65,7 @@ pub(crate) static SINK: Section = Section {
             "compress",
             "\"none\", \"gzip\" or \"zstd\"",
             "\"none\"",
-            "How older files are packed: all but the newest, so that a shipper can finish reading it. `path.2.gz` and so on. Only for `file`.",
+            "How older files are packed: all but the newest, so that a shipper can finish reading it. `path.2.gz` or `path.2.zst`, and so on. Only for `file`.",
         ),
         key(
             "sync",
