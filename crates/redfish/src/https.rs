@@ -6,7 +6,9 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fs::File,
+    io::{self, Read},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -44,6 +46,9 @@ pub(crate) const KEEPALIVE_TIME: Duration = Duration::from_mins(1);
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Unanswered probes until the connection is dead.
 pub(crate) const KEEPALIVE_RETRIES: u32 = 4;
+
+/// All authorities of the world are 250 KB; what is behind this is not read.
+const CA_BYTES_MAX: u64 = 4 << 20;
 
 /// rustls counts tickets, of which it keeps eight a server.
 const TICKETS_PER_SERVER: usize = 8;
@@ -94,7 +99,7 @@ impl Https {
         // Plain http needs no policy, and must not fail for want of one.
         let trust = if address.scheme() == "http" { &Trust::Insecure } else { trust };
         let pem = match trust {
-            Trust::Ca(path) => std::fs::read(path)
+            Trust::Ca(path) => authorities(path)
                 .map_err(|source| TrustError::CaFile { path: path.clone(), source: Box::new(source) })?,
             _ => Vec::new(),
         };
@@ -122,6 +127,17 @@ impl Https {
         let builder = believing(&self.shared.provider, trust, pem)?;
         Ok(http_1(builder.with_no_client_auth()))
     }
+}
+
+/// What stands in the file of a `ca:` policy. The path may come from a list of targets: a pipe would wait for its writer, and
+/// a device may never end.
+fn authorities(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut pem = Vec::new();
+    File::open(path)?.take(CA_BYTES_MAX).read_to_end(&mut pem)?;
+    Ok(pem)
 }
 
 /// The TLS of a client for a peer that is no BMC, under the same policies: `authorities` is what stands in the file of a
@@ -285,6 +301,12 @@ mod tests {
                     shaking.client_hello().alpn().into_iter().flatten().map(<[u8]>::to_vec).collect();
                 assert_eq!(offered, [b"http/1.1"], "{trust} {streaming}");
             }
+        }
+    }
+    #[test]
+    fn what_never_ends_is_no_file_of_authorities() {
+        for path in ["/dev/zero", "/", "/nowhere"] {
+            assert!(authorities(Path::new(path)).is_err(), "{path}");
         }
     }
 }
