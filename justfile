@@ -50,6 +50,10 @@ accept:
 bench-fleet *args:
     cargo bench -p bmcwatch --locked --bench fleet -- {{args}}
 
+# What 10,000 targets of a source cost until their collectors run, step by step.
+bench-sources *args:
+    cargo bench -p bmcwatch --locked --bench sources -- {{args}}
+
 # Every fuzz target for so long, or those that are named: `just fuzz 600 sse`; needs cargo-fuzz.
 fuzz seconds="60" *targets:
     bash fuzz/run.sh {{seconds}} {{targets}}

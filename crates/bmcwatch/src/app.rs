@@ -3,9 +3,11 @@
 //! It takes no decisions about BMCs or records. What varies in tests and in the demo (network, clock, place of the journal,
 //! how a reload gets its config) is handed in; everything else is what production runs.
 
+mod inventory;
 mod peers;
 mod pumps;
 mod rotation;
+mod sources;
 mod supervise;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -27,7 +29,9 @@ use crate::{
     systemd,
 };
 
+use inventory::{Inventory, Lists};
 use rotation::Rotation;
+use sources::{Begun, Places};
 use supervise::Tasks;
 
 /// How the config is loaded again.
@@ -92,6 +96,7 @@ pub struct App {
     board: Board,
     discovery: Discovery,
     wish: watch::Sender<collect::Reload>,
+    sources: Begun,
     pumps: Vec<Pump>,
     sinks: Arc<[SinkStatus]>,
     followed: Vec<peers::Followed>,
@@ -122,10 +127,10 @@ impl App {
         let (journal, writer) = open_journal(&config, location, &clock).await?;
         let admin = Admin::bind(&config.admin, &metrics).await?;
 
-        let desired = Arc::new(config.desired());
-        let (wish, wishes) = watch::channel(collect::Reload { desired, revision: 0 });
         let board = Board::default();
         let dependencies = dependencies(network, &journal, &clock, seed, &board, metrics.registry())?;
+        let (sources, desired) = sources::begin(&config, &dependencies).await;
+        let (wish, wishes) = watch::channel(collect::Reload { desired, revision: 0 });
         let discovery = Discovery::new(wishes, dependencies);
 
         let (reopen, reopens) = watch::channel(0);
@@ -168,6 +173,7 @@ impl App {
             board,
             discovery,
             wish,
+            sources,
             pumps,
             sinks,
             followed,
@@ -205,6 +211,7 @@ impl App {
     pub async fn run(self, mut control: Control) -> Result<(), Died> {
         let mut tasks = Tasks::default();
         let (files, mut seen) = rotation::start(&mut tasks, rotation::files(&self.config));
+        let (inventory, places, mut refreshes) = self.sources.start(&mut tasks, &self.journal);
         let mut steering = Steering {
             files,
             rotation: Rotation::default(),
@@ -213,6 +220,8 @@ impl App {
             levels: self.levels,
             clock: self.clock,
             wish: self.wish,
+            inventory,
+            places,
             metrics: self.metrics,
         };
         let mut admin_reloads = self.admin_reloads;
@@ -253,6 +262,7 @@ impl App {
                     asked.done(outcome);
                 }
                 Some(seen) = seen.recv() => steering.looked(seen),
+                Some(refresh) = refreshes.recv() => steering.refreshed(refresh),
                 Ok(()) = control.reopen.changed() => {
                     tracing::info!("the files of sinks are opened anew");
                     self.reopen.send_modify(|times| *times += 1);
@@ -277,6 +287,8 @@ struct Steering {
     levels: Option<Levels>,
     clock: Clock,
     wish: watch::Sender<collect::Reload>,
+    inventory: Inventory,
+    places: Places,
     metrics: Arc<Metrics>,
 }
 
@@ -324,11 +336,13 @@ impl Steering {
         {
             tracing::warn!(error = %logging::Chain(&error), "the log level stays as it was");
         }
-        let desired = Arc::new(config.desired());
+        self.inventory.configure(&config, &Lists::new());
+        let desired = self.places.census(&mut self.inventory, &config);
         self.wish.send_modify(|wish| {
             wish.desired = desired;
             wish.revision += 1;
         });
+        self.places.reload(&config, self.inventory.lists());
         self.metrics.config_loaded(hash(&config), self.clock.now());
         self.files.send_replace(rotation::files(&config));
         self.rotation = Rotation::default();

@@ -9,6 +9,7 @@ mod credentials;
 mod endpoints;
 mod environment;
 mod explain;
+mod fleet;
 mod key;
 mod matching;
 mod nearest;
@@ -21,6 +22,8 @@ mod service;
 mod share;
 mod show;
 mod sinks;
+mod sources;
+mod target;
 
 use std::{
     collections::BTreeMap,
@@ -29,14 +32,17 @@ use std::{
     time::Duration,
 };
 
-use collect::{Desired, EndpointSpec, LogSettings, Share};
+use collect::{Desired, LogSettings, Share};
 use model::Secret;
+use redfish::Address;
 use toml::de::DeTable;
 
 pub use admin::{AdminConfig, TlsConfig};
 pub use credentials::{Credentials, PasswordSource};
+pub(crate) use endpoints::change_passwords;
 pub use endpoints::{Assigned, By, EndpointConfig};
 pub use environment::Environment;
+pub use fleet::Fleet;
 pub use matching::Match;
 pub use problem::{EXIT_CONFIG, Place, Problem, Problems, Warning};
 pub use reference::reference;
@@ -51,6 +57,8 @@ pub use sinks::{
 
 pub(crate) use nearest::{no_such_endpoint, suggest};
 pub(crate) use problem::Refusal;
+pub use sources::{SourceConfig, SourceKind};
+pub use target::Resolved;
 
 use reader::{Reader, Table};
 
@@ -71,6 +79,10 @@ pub struct Config {
     pub interval: Duration,
     /// Which of the endpoints this process takes.
     pub share: Share,
+    /// Origins that links of any endpoint may lead to; every endpoint has them among its own.
+    pub allowed_origins: Vec<Address>,
+    /// Where endpoints come from beside this file, in its order.
+    pub sources: Vec<SourceConfig>,
     /// `[collectors.logs]`.
     pub logs: LogSettings,
     /// `[journal]`.
@@ -129,12 +141,15 @@ impl Config {
     fn read(reader: &mut Reader<'_>, values: &DeTable<'_>) -> Self {
         let top = Table::top(reader, &key::TOP, values);
         let credentials = credentials::read(reader, &top);
-        let (interval, share, everywhere) = share::read(reader, &top);
+        let share::Discovery { interval, share, allowed_origins, sources } = share::read(reader, &top);
+        let setting = endpoints::Setting::new(&credentials, &allowed_origins);
         Self {
-            endpoints: endpoints::read(reader, &top, &credentials, &everywhere),
+            endpoints: endpoints::read(reader, &top, &setting, !sources.is_empty()),
             credentials: credentials.list,
             interval,
             share,
+            allowed_origins,
+            sources,
             logs: collectors::read(reader, &top),
             journal: service::journal(reader, &top),
             sinks: sinks::read(reader, &top),
@@ -144,15 +159,16 @@ impl Config {
         }
     }
 
-    /// What discovery is to make true: the endpoints that `only` and `shard` leave, and how they are collected.
+    /// What discovery is to make true before any source has said anything: the endpoints of this file that `only` and
+    /// `shard` leave, and how they are collected.
     pub fn desired(&self) -> Desired {
-        let taken = self.endpoints.iter().filter(|config| self.share.takes(&config.endpoint));
-        let specs = taken.map(|config| EndpointSpec {
-            endpoint: config.endpoint.clone(),
-            client: config.client.clone(),
-            log_mode: config.log_mode,
-        });
-        Desired { endpoints: specs.collect(), logs: self.logs.clone(), interval: self.interval }
+        self.desired_of(&self.fleet(&[]))
+    }
+
+    /// The same for all endpoints.
+    pub fn desired_of(&self, fleet: &Fleet<'_>) -> Desired {
+        let endpoints = fleet.taken.iter().map(|config| config.spec()).collect();
+        Desired { endpoints, logs: self.logs.clone(), interval: self.interval }
     }
 
     /// Puts other passwords, by the names of their logins, in the place of those that were read; answers how many
@@ -163,15 +179,7 @@ impl Config {
                 one.login.password = password.clone();
             }
         }
-        let mut endpoints = 0;
-        for config in &mut self.endpoints {
-            let assigned = config.credentials.as_ref().and_then(|assigned| changed.get(&assigned.name));
-            if let (Some(password), Some(login)) = (assigned, &mut config.client.login) {
-                login.password = password.clone();
-                endpoints += 1;
-            }
-        }
-        endpoints
+        change_passwords(&mut self.endpoints, changed)
     }
 
     /// What holds for one endpoint and why, for a person to read.

@@ -17,6 +17,10 @@ use crate::{
 /// the network sees no storm (measured: 128 take 17 s, 512 take 5 s).
 pub(crate) const CONNECTS_MAX: usize = 256;
 
+/// Sources may bring the fleet that one process is made for. The cache of TLS sessions that is sized by it takes 5 MB for
+/// each trust policy that is not a pin.
+const SOURCED: usize = 10_000;
+
 /// Runs the daemon until a signal ends it.
 pub async fn run(path: &Path, config: Config, warnings: Vec<Warning>) -> anyhow::Result<()> {
     let clock = Clock::system();
@@ -26,7 +30,7 @@ pub async fn run(path: &Path, config: Config, warnings: Vec<Warning>) -> anyhow:
     descriptors::raise(config.desired().endpoints.len());
     let reload_path = path.to_owned();
     let parts = Parts {
-        network: Arc::new(Https::new(CONNECTS_MAX, config.endpoints.len())),
+        network: Arc::new(Https::new(CONNECTS_MAX, expected(&config))),
         seed: seed(&clock),
         clock,
         journal: journal::Location::Directory(config.journal.directory.clone()),
@@ -43,6 +47,12 @@ pub async fn run(path: &Path, config: Config, warnings: Vec<Warning>) -> anyhow:
         ended
     });
     Ok(ended?)
+}
+
+/// How many endpoints there may be, as far as it can be known before a source has been read.
+fn expected(config: &Config) -> usize {
+    let listed = config.endpoints.len();
+    if config.sources.is_empty() { listed } else { listed.max(SOURCED) }
 }
 
 /// Another seed at each start and on each machine: what matters is that a fleet's timers spread.

@@ -74,7 +74,7 @@ fn every_example_passes_away_from_the_machine_that_it_is_for() {
         // A pod's listener must leave loopback; that it is open is said, and nothing else.
         let expected: &[&str] = if path.ends_with("kubernetes.toml") { &["admin.listen"] } else { &[] };
         assert_eq!(keys, expected, "{}", path.display());
-        assert!(!config.endpoints.is_empty());
+        assert!(!config.endpoints.is_empty() || !config.sources.is_empty());
     }
 }
 
@@ -178,6 +178,24 @@ fn every_setting_of_the_logs_is_read() {
     assert_eq!(logs.auto.retry_sse_after, RetrySse::Never);
     let sse = [logs.sse.initial_backoff, logs.sse.max_backoff, logs.sse.idle_timeout];
     assert_eq!(sse, [7, 8, 9].map(Duration::from_secs));
+}
+
+#[test]
+fn the_example_of_targets_becomes_endpoints_of_the_example_of_sources() {
+    let nothing = environment(&[]).without_secrets();
+    let (config, _) = Config::load(&root().join("example/sources.toml"), &nothing).unwrap();
+    let kinds: Vec<&str> = config.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(kinds, ["file_sd/0", "http_sd/0"]);
+    let file = root().join("example/targets.json");
+    let file = collect::FilePattern::of(file.to_str().unwrap()).unwrap();
+    let look =
+        collect::FileSource::new(vec![file], &collect::TargetList::default()).look(collect::Looking::Whole);
+    let resolved = config.resolve(&look.list);
+    assert_eq!(resolved.problems, []);
+    let fleet = config.fleet(&[("file_sd/0", &resolved.endpoints)]);
+    let ids: Vec<&str> = fleet.taken.iter().map(|one| one.endpoint.id.as_str()).collect();
+    assert_eq!(ids, ["lab-1", "10.0.17.12", "10.0.17.13:8443", "fd00:17::14", "r18-u01"]);
+    assert_eq!(fleet.problems, []);
 }
 
 #[test]

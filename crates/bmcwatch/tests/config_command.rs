@@ -94,6 +94,41 @@ fn warnings_are_shown_and_change_no_exit_code() {
 }
 
 #[test]
+fn files_of_sources_are_looked_through_and_what_is_wrong_there_changes_no_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let group = "\"labels\": {\"__bmc_credential\": \"all\"}";
+    let targets = format!("[{{\"targets\": [\"bmc-1\", \"bmc-2/redfish\", \"own\"], {group}}}]");
+    std::fs::write(path("bmcs.json"), targets).unwrap();
+    std::fs::write(path("broken"), "[{]").unwrap();
+    let text = format!(
+        "[[discovery.file_sd]]\nfiles = [\"{}\", \"{}\", \"{}\"]\n\
+         [[discovery.http_sd]]\nurl = \"http://127.0.0.1:1/\"\n\
+         [[endpoints]]\naddress = \"https://own\"\ncredentials = \"all\"\n\
+         [credentials.all]\nusername = \"u\"\npassword_env = \"X\"\n",
+        path("*.json"),
+        path("broken"),
+        path("missing"),
+    );
+    std::fs::write(path("config.toml"), text).unwrap();
+    let config = path("config.toml");
+    let (code, out, errors) = said(&["check-config", "--no-secrets", &config]);
+    assert_eq!((code, out), (0, format!("{config}: ok (1 endpoint, 2 in files, 1 sink)\n")));
+    for part in [
+        format!("warning: {}: file_sd/0: no such file is there\n", path("missing")),
+        format!("warning: {}: file_sd/0: failed to read it as a list", path("broken")),
+        format!("warning: {}: target \"bmc-2/redfish\": ", path("bmcs.json")),
+        "warning: file_sd/0: endpoint \"own\" at https://own: the configuration has".to_owned(),
+    ] {
+        assert!(errors.contains(&part), "{part} is not in {errors}");
+    }
+    assert_eq!(errors.matches("warning: ").count(), 4, "{errors}");
+    let (code, out, _) = said(&["check-config", "--no-secrets", "--explain", "bmc-1", &config]);
+    assert_eq!(code, 0);
+    assert!(out.contains("credentials  all: as the endpoint says"), "{out}");
+}
+
+#[test]
 fn the_shown_config_holds_every_default_and_no_password() {
     let (code, out, _) = said(&["config", "show", "--no-secrets", "--config", "example/minimal.toml"]);
     assert_eq!(code, 0);

@@ -148,7 +148,6 @@ impl Discovery {
         let desired = Arc::clone(&self.reload.borrow_and_update().desired);
         let logs = Arc::new(desired.logs.clone());
         self.interval = desired.interval;
-        self.world.metrics.targets(desired.endpoints.len());
         let before = std::mem::take(&mut self.wanted);
         let wish = |spec: &EndpointSpec| {
             let id = spec.endpoint.id.clone();

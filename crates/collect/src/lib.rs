@@ -14,13 +14,16 @@ mod doorbell;
 mod downgrade;
 mod equals;
 mod failure_window;
+mod file_source;
 mod follow;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod gap;
+mod guard;
 mod habits;
 mod hardware;
 mod held;
+mod http_source;
 mod ingest;
 mod jitter;
 mod learned_key;
@@ -39,16 +42,21 @@ mod retry;
 mod settings;
 mod share;
 mod slot;
+mod source;
 mod status;
 mod strain;
 mod stream;
 mod take_over;
+mod target_group;
 mod walk;
 mod wedge;
 
 pub use board::{Board, EndpointView, Load, State};
 pub use discovery::{Dependencies, Discovery, Reload};
+pub use file_source::{FileLook, FileNews, FilePattern, FilePatternError, FileSource, Looking};
 pub use gap::GapReason;
+pub use guard::{Moment, Occasion, Verdict, judge};
+pub use http_source::{HttpAccess, HttpSource};
 pub use learned_key::TrustKeyError;
 pub use metrics::Metrics;
 pub use retry::{Retry, RetryError, RetryHandle};
@@ -57,3 +65,5 @@ pub use settings::{
     RetrySse, SseSettings,
 };
 pub use share::Share;
+pub use source::{Place, Refresh, SourceSpec, Sources, Wanted};
+pub use target_group::{TargetGroup, TargetList, TargetPart};

@@ -4,16 +4,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use model::{Origin, Severity};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    core::Collector,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, core::Collector,
 };
 
 /// The families; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    targets: IntGaugeVec,
+    sources: SourceFamilies,
     changes: IntCounterVec,
     restarts: IntCounterVec,
     downgrades: IntCounterVec,
@@ -30,6 +31,15 @@ pub struct Metrics {
     received_bytes: IntCounter,
     invalid_utf8: IntCounter,
     connections: IntGauge,
+}
+
+/// Families with the label `source`.
+#[derive(Clone, Debug)]
+struct SourceFamilies {
+    targets: IntGaugeVec,
+    refreshes: IntCounterVec,
+    refresh_seconds: HistogramVec,
+    refresh_success: GaugeVec,
 }
 
 /// What changed about an endpoint.
@@ -53,6 +63,31 @@ impl Families<'_> {
     }
 }
 
+impl SourceFamilies {
+    fn register(of: &Families<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            targets: of.add(IntGaugeVec::new(
+                Opts::new("discovery_targets", "Endpoints of each source that are watched here."),
+                &["source"],
+            )?)?,
+            refreshes: of.counters(
+                "discovery_refreshes_total",
+                "Refreshes of each source beside the configuration's own list.",
+                &["source", "result"],
+            )?,
+            refresh_seconds: of.add(HistogramVec::new(
+                HistogramOpts::new("discovery_refresh_duration_seconds", "Duration of a refresh.")
+                    .buckets(vec![0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0]),
+                &["source"],
+            )?)?,
+            refresh_success: of.add(GaugeVec::new(
+                Opts::new("discovery_last_success_timestamp_seconds", "Last refresh that succeeded."),
+                &["source"],
+            )?)?,
+        })
+    }
+}
+
 impl Metrics {
     /// Registers the families.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
@@ -64,10 +99,7 @@ impl Metrics {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.clone()))
         };
         Ok(Self {
-            targets: of.add(IntGaugeVec::new(
-                Opts::new("discovery_targets", "Endpoints returned by each source."),
-                &["source"],
-            )?)?,
+            sources: SourceFamilies::register(&of)?,
             changes: of.counters(
                 "endpoint_changes_total",
                 "Endpoints added, removed, updated.",
@@ -122,8 +154,37 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn targets(&self, endpoints: usize) {
-        self.targets.with_label_values(&["static"]).set(i64::try_from(endpoints).unwrap_or(i64::MAX));
+    /// So many endpoints of a source are watched here.
+    pub fn targets(&self, source: &str, endpoints: usize) {
+        self.sources.targets.with_label_values(&[source]).set(i64::try_from(endpoints).unwrap_or(i64::MAX));
+    }
+
+    /// A source was refreshed; `good_at` is when, if all of it could be read.
+    pub(crate) fn refreshed(&self, source: &str, took: Duration, good_at: Option<DateTime<Utc>>) {
+        let result = if good_at.is_some() { "success" } else { "failure" };
+        self.sources.refreshes.with_label_values(&[source, result]).inc();
+        self.sources.refresh_seconds.with_label_values(&[source]).observe(took.as_secs_f64());
+        if let Some(at) = good_at {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
+            let seconds = at.timestamp_millis() as f64 / 1000.0;
+            self.sources.refresh_success.with_label_values(&[source]).set(seconds);
+        }
+    }
+
+    /// There is no such source any more. What was never there leaves nothing to take away.
+    pub(crate) fn forget_source(&self, source: &str) {
+        let gone = [
+            self.sources.targets.remove_label_values(&[source]),
+            self.sources.refreshes.remove_label_values(&[source, "success"]),
+            self.sources.refreshes.remove_label_values(&[source, "failure"]),
+            self.sources.refresh_seconds.remove_label_values(&[source]),
+            self.sources.refresh_success.remove_label_values(&[source]),
+        ];
+        gone.into_iter().for_each(drop);
+    }
+
+    pub(crate) fn source_panicked(&self) {
+        self.restarts.with_label_values(&["source", "panic"]).inc();
     }
 
     pub(crate) fn change(&self, change: Change) {

@@ -142,7 +142,7 @@ impl Steering {
         if changed.is_empty() {
             return;
         }
-        let endpoints = self.running.change_passwords(&changed);
+        let endpoints = self.running.change_passwords(&changed) + self.inventory.change_passwords(&changed);
         let names: Vec<&str> = changed.keys().map(String::as_str).take(CONFIG_LINES_MAX).collect();
         tracing::info!(
             credentials = names.join(", "),
@@ -151,7 +151,7 @@ impl Steering {
             "password has changed; it is used from the next login on"
         );
         // Not a reload: only those whose password changed may try again.
-        let desired = Arc::new(self.running.desired());
+        let desired = self.places.census(&mut self.inventory, &self.running);
         self.wish.send_modify(|wish| wish.desired = desired);
     }
 }

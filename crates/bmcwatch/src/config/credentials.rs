@@ -46,6 +46,17 @@ pub(super) struct Known {
     pub(super) matches: Vec<(String, Match)>,
 }
 
+impl Known {
+    /// What a config without problems knows.
+    pub(super) fn of(list: &[Credentials]) -> Self {
+        Self {
+            list: list.to_vec(),
+            names: list.iter().map(|one| one.name.clone()).collect(),
+            matches: list.iter().filter_map(|one| Some((one.name.clone(), one.matches.clone()?))).collect(),
+        }
+    }
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Known {
     let mut known = Known { list: Vec::new(), names: Vec::new(), matches: Vec::new() };
     for (name, table) in top.named_tables(reader, "credentials", &key::CREDENTIALS) {

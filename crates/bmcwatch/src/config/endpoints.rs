@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use collect::Mode;
-use model::{Endpoint, EndpointId};
+use collect::{EndpointSpec, Mode};
+use model::{Endpoint, EndpointId, Secret};
 use redfish::{Address, AuthMode, ClientConfig, Login, Trust};
 
 use super::{
@@ -58,26 +58,61 @@ pub enum By {
     Match,
 }
 
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    top: &Table<'_>,
-    known: &Known,
-    everywhere: &[Address],
-) -> Vec<EndpointConfig> {
-    let tables = top.tables(reader, "endpoints", &key::ENDPOINT);
-    let names: Vec<&str> = known.names.iter().map(String::as_str).collect();
-    let logins: BTreeMap<&str, &Login> =
-        known.list.iter().map(|one| (one.name.as_str(), &one.login)).collect();
-    let mut endpoints = Vec::new();
-    let (mut ids, mut addresses) = (BTreeSet::new(), BTreeMap::new());
-    for table in tables {
-        let own = own_login(reader, &table, &names);
-        let Some(mut config) = one(reader, &table, known) else { continue };
-        config.client.allowed_origins.extend_from_slice(everywhere);
+/// What every endpoint is held against, wherever it stands.
+pub(super) struct Setting<'a> {
+    known: &'a Known,
+    names: Vec<&'a str>,
+    logins: BTreeMap<&'a str, &'a Login>,
+    /// Origins that are allowed for all.
+    everywhere: &'a [Address],
+}
+
+impl<'a> Setting<'a> {
+    pub(super) fn new(known: &'a Known, everywhere: &'a [Address]) -> Self {
+        let names = known.names.iter().map(String::as_str).collect();
+        let logins = known.list.iter().map(|one| (one.name.as_str(), &one.login)).collect();
+        Self { known, names, logins, everywhere }
+    }
+
+    /// The endpoint of one table, with its login.
+    pub(super) fn endpoint(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<EndpointConfig> {
+        let own = own_login(reader, table, &self.names);
+        let mut config = one(reader, table, self.known)?;
+        for origin in self.everywhere {
+            if !config.client.allowed_origins.contains(origin) {
+                config.client.allowed_origins.push(origin.clone());
+            }
+        }
         let own = own.map(|name| Assigned { name, by: By::Endpoint });
         config.credentials = own.or(config.credentials);
         let name = config.credentials.as_ref().map(|assigned| assigned.name.as_str());
-        config.client.login = name.and_then(|name| logins.get(name)).map(|login| (*login).clone());
+        config.client.login = name.and_then(|name| self.logins.get(name)).map(|login| (*login).clone());
+        Some(config)
+    }
+}
+
+impl EndpointConfig {
+    /// What discovery is told of it.
+    pub fn spec(&self) -> EndpointSpec {
+        EndpointSpec {
+            endpoint: Arc::clone(&self.endpoint),
+            client: self.client.clone(),
+            log_mode: self.log_mode,
+        }
+    }
+}
+
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    top: &Table<'_>,
+    setting: &Setting<'_>,
+    has_sources: bool,
+) -> Vec<EndpointConfig> {
+    let tables = top.tables(reader, "endpoints", &key::ENDPOINT);
+    let mut endpoints = Vec::new();
+    let (mut ids, mut addresses) = (BTreeSet::new(), BTreeMap::new());
+    for table in tables {
+        let Some(config) = setting.endpoint(reader, &table) else { continue };
         if !ids.insert(config.endpoint.id.clone()) {
             let refusal = Refusal::new(format!(
                 "another endpoint has the id {:?} already",
@@ -96,11 +131,27 @@ pub(super) fn read(
         }
         endpoints.push(config);
     }
-    if endpoints.is_empty() && reader.problems.is_empty() {
+    if endpoints.is_empty() && !has_sources && reader.problems.is_empty() {
         let warning = Refusal::new("no endpoints: there is nothing to watch");
         top.warning(reader, "endpoints", warning.hint("add [[endpoints]] with address = \"https://...\""));
     }
     endpoints
+}
+
+/// Puts other passwords in the place of those that were read; answers how many endpoints have them.
+pub(crate) fn change_passwords(
+    endpoints: &mut [EndpointConfig],
+    changed: &BTreeMap<String, Secret>,
+) -> usize {
+    let mut count = 0;
+    for config in endpoints {
+        let assigned = config.credentials.as_ref().and_then(|assigned| changed.get(&assigned.name));
+        if let (Some(password), Some(login)) = (assigned, &mut config.client.login) {
+            login.password = password.clone();
+            count += 1;
+        }
+    }
+    count
 }
 
 /// The name of the endpoint's own credentials, when it is a known one.
@@ -243,6 +294,11 @@ fn address(text: &str) -> Result<Address, Refusal> {
 }
 
 fn trust(text: &str) -> Result<Trust, Refusal> {
+    if text == "pin" {
+        return Err(Refusal::new("\"pin\" without the hash of a key pins nothing").hint(
+            "write pin:sha256/BASE64, which `bmcwatch probe ADDRESS` shows, or tofu for the key of the first contact",
+        ));
+    }
     text.parse().map_err(|error: redfish::TrustError| Refusal::new(error.to_string()))
 }
 

@@ -4,8 +4,10 @@
 //! always there are not repeated here: the reference reads them from the effective config of an empty file.
 
 mod sink;
+mod source;
 
 pub(crate) use sink::{SEVERITY_NUMBERS, SINK};
+pub(crate) use source::{FILE_SD, HTTP_SD};
 
 /// One key of a table.
 pub(crate) struct Key {
@@ -208,6 +210,8 @@ pub(crate) static DISCOVERY: Section = Section {
             "none",
             "Origins that links of any endpoint may lead to, beside those of the endpoint itself.",
         ),
+        key("file_sd", "an array of tables", "", ""),
+        key("http_sd", "an array of tables", "", ""),
     ],
 };
 
@@ -445,12 +449,14 @@ pub(crate) static LOG: Section = Section {
 };
 
 /// Every table, in the order of the reference.
-pub(crate) static SECTIONS: [&Section; 17] = [
+pub(crate) static SECTIONS: [&Section; 19] = [
     &TOP,
     &ENDPOINT,
     &CREDENTIALS,
     &MATCH,
     &DISCOVERY,
+    &FILE_SD,
+    &HTTP_SD,
     &COLLECTORS,
     &LOGS,
     &PERIODIC,

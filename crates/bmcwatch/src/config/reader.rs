@@ -65,6 +65,16 @@ impl<'a> Table<'a> {
         Self::declared(reader, Self { section, path: String::new(), offset: 0, values: Some(values) })
     }
 
+    /// A table that stands in no file.
+    pub(crate) fn made(section: &'static Section, values: &'a DeTable<'a>) -> Self {
+        Self { section, path: String::new(), offset: 0, values: Some(values) }
+    }
+
+    /// Where it stands in the file, among other tables.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// Notes every key of the table that is not declared.
     fn declared(reader: &mut Reader<'_>, table: Self) -> Self {
         for key in table.values.into_iter().flat_map(DeTable::keys) {
@@ -315,7 +325,11 @@ impl<'a> Table<'a> {
             let found = value.get_ref().type_str();
             let refusal =
                 Refusal::new(format!("expected an array of tables, found {} {found}", article(found)));
-            self.problem(reader, name, refusal.hint(format!("write [[{name}]] above each of them")));
+            self.problem(
+                reader,
+                name,
+                refusal.hint(format!("write [[{}]] above each of them", self.key(name))),
+            );
             return Vec::new();
         };
         let tables = items.enumerate().map(|(index, (span, values))| {

@@ -1,4 +1,4 @@
-//! `[discovery]`: how often, which share of the endpoints, and what holds for all of them.
+//! `[discovery]`: how often, which share of the endpoints, what holds for all of them, and where else they come from.
 
 use std::time::Duration;
 
@@ -10,15 +10,25 @@ use super::{
     problem::Refusal,
     quantity,
     reader::{Reader, Table},
+    sources::{self, SourceConfig},
 };
 
-pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> (Duration, Share, Vec<Address>) {
+/// What holds for all endpoints.
+pub(super) struct Discovery {
+    pub(super) interval: Duration,
+    pub(super) share: Share,
+    pub(super) allowed_origins: Vec<Address>,
+    pub(super) sources: Vec<SourceConfig>,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Discovery {
     let table = top.table(reader, "discovery", &key::DISCOVERY);
     let interval = table.read(reader, "interval", quantity::duration).unwrap_or(DISCOVERY_INTERVAL);
     let only = table.labels(reader, "only").unwrap_or_default();
     let shard = table.read(reader, "shard", shard);
     let allowed_origins = endpoints::origins(reader, &table);
-    (interval, Share { only, shard }, allowed_origins)
+    let sources = sources::read(reader, &table);
+    Discovery { interval, share: Share { only, shard }, allowed_origins, sources }
 }
 
 /// `INDEX/SHARDS`, counted from 0.

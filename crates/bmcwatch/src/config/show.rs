@@ -3,13 +3,15 @@
 //! It passes `check-config` again, apart from passwords, which are never written.
 
 mod sink;
+mod source;
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use collect::{History, LogSettings, Mode, RetrySse};
+use redfish::Address;
 
 use super::{
-    AdminConfig, Assigned, By, Config, Credentials, EndpointConfig, LogFormat, PasswordSource,
+    AdminConfig, Assigned, By, Config, Credentials, EndpointConfig, LogFormat, PasswordSource, SourceConfig,
     endpoints::auth_word,
     quantity::{duration_text, size_text},
 };
@@ -86,6 +88,12 @@ pub(super) fn show(config: &Config) -> String {
     if let Some((index, shards)) = config.share.shard {
         page.text("shard", &format!("{index}/{shards}"));
     }
+    if !config.allowed_origins.is_empty() {
+        page.texts("allowed_origins", &origins(&config.allowed_origins));
+    }
+    for source in &config.sources {
+        source::show(&mut page, source);
+    }
     show_logs(&mut page, &config.logs);
     page.header("[journal]");
     page.path("directory", &config.journal.directory);
@@ -104,6 +112,17 @@ pub(super) fn show(config: &Config) -> String {
     page.0
 }
 
+/// One source alone.
+pub(super) fn source(source: &SourceConfig) -> String {
+    let mut page = Page(String::new());
+    source::show(&mut page, source);
+    page.0
+}
+
+fn origins(allowed: &[Address]) -> Vec<String> {
+    allowed.iter().map(ToString::to_string).collect()
+}
+
 fn show_endpoint(page: &mut Page, config: &EndpointConfig) {
     page.header("[[endpoints]]");
     page.text("id", config.endpoint.id.as_str());
@@ -116,10 +135,8 @@ fn show_endpoint(page: &mut Page, config: &EndpointConfig) {
     }
     page.text("auth", auth_word(config.client.auth));
     page.text("trust", &config.client.trust.to_string());
-    let origins = &config.client.allowed_origins;
-    if !origins.is_empty() {
-        let origins: Vec<String> = origins.iter().map(|origin| quoted(&origin.to_string())).collect();
-        page.bare("allowed_origins", &format!("[{}]", origins.join(", ")));
+    if !config.client.allowed_origins.is_empty() {
+        page.texts("allowed_origins", &origins(&config.client.allowed_origins));
     }
     page.labels("labels", &config.endpoint.labels);
     if let Some(mode) = config.log_mode {

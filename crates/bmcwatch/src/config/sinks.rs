@@ -2,11 +2,11 @@
 
 mod file;
 mod http;
-mod login;
+pub(super) mod login;
 mod nats;
 mod opening;
 mod otlp;
-mod peer;
+pub(super) mod peer;
 mod selection;
 mod syslog;
 

@@ -29,6 +29,7 @@ mod rotation;
 mod scene;
 mod secrets;
 mod sinks;
+mod sources;
 mod starting;
 #[path = "../stories/token.rs"]
 mod token;

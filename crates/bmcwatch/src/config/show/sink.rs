@@ -101,7 +101,16 @@ fn show_peer(page: &mut Page, peer: &PeerConfig) {
     show_certificates(page, opening);
 }
 
-fn show_certificates(page: &mut Page, opening: &Opening) {
+pub(super) fn show_login(page: &mut Page, login: &LoginFile) {
+    if let LoginFile::Password { username, .. } = login {
+        page.text("username", username);
+    }
+    if let Some((key, file)) = login.file() {
+        page.path(key, file.written());
+    }
+}
+
+pub(super) fn show_certificates(page: &mut Page, opening: &Opening) {
     page.text("trust", &opening.trust.to_string());
     if let Some((certificate, key)) = &opening.own {
         page.path("cert_file", certificate);
@@ -126,13 +135,7 @@ fn show_nats(page: &mut Page, nats: &NatsSinkConfig) {
     page.texts("servers", &servers);
     page.text("subject", &nats.subject.to_string());
     page.text("timeout", &duration_text(nats.timeout));
-    let login = &nats.opening.login;
-    if let LoginFile::Password { username, .. } = login {
-        page.text("username", username);
-    }
-    if let Some((key, file)) = login.file() {
-        page.path(key, file.written());
-    }
+    show_login(page, &nats.opening.login);
     if nats.servers.iter().any(|url| url.scheme() == "tls") {
         show_certificates(page, &nats.opening);
     }

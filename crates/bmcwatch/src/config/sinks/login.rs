@@ -30,9 +30,15 @@ pub enum LoginFile {
     Credentials(SecretFile),
 }
 
-const FILES: [&str; 4] = ["token_file", "password_file", "nkey_seed_file", "credentials_file"];
+/// The keys of all kinds of login.
+pub(super) const FILES: [&str; 4] = ["token_file", "password_file", "nkey_seed_file", "credentials_file"];
 
-pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<LoginFile> {
+/// Of these kinds.
+pub(in crate::config) fn read(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    files: &[&'static str],
+) -> Option<LoginFile> {
     let username = table.read(reader, "username", |text| match text {
         "" => Err(Refusal::new("the username is empty")),
         text => Ok(text.to_owned()),
@@ -45,7 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<LoginFi
             return None;
         }
     }
-    let given: Vec<&str> = FILES.into_iter().filter(|key| table.has(key)).collect();
+    let given: Vec<&str> = files.iter().copied().filter(|key| table.has(key)).collect();
     let key = match given[..] {
         [] => return Some(LoginFile::None),
         [key] => key,

@@ -56,7 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NatsSin
     let servers = table.list(reader, "servers", server);
     let subject = table.read(reader, "subject", subject).unwrap_or_default();
     let timeout = table.read(reader, "timeout", quantity::duration).unwrap_or(TIMEOUT);
-    let login = login::read(reader, table)?;
+    let login = login::read(reader, table, &login::FILES)?;
     let servers = servers?;
     if !servers.is_empty() && servers.iter().all(|url| url.scheme() != "tls") {
         peer::refuse_tls(reader, table, "write \"tls://...\" in servers, or take the key out");
@@ -67,7 +67,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NatsSin
         let warning = Refusal::new("the login travels in clear, where a server does not insist on TLS");
         table.warning(reader, "servers", warning.hint("write \"tls://...\""));
     }
-    let opening = peer::certificates(reader, table, login)?;
+    let opening = peer::certificates(reader, table, login, peer::READS_RECORDS)?;
     Some(NatsSinkConfig { servers, subject, timeout, opening })
 }
 

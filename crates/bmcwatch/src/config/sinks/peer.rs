@@ -52,6 +52,9 @@ pub struct Opening {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+/// What comes of a sink's peer that is not who we mean.
+pub(super) const READS_RECORDS: &str = "reads every record";
+
 /// The words of `compression`.
 pub(crate) const COMPRESSIONS: [(&str, Compression); 2] =
     [("gzip", Compression::Gzip), ("none", Compression::None)];
@@ -116,7 +119,7 @@ fn opening(reader: &mut Reader<'_>, table: &Table<'_>, address: Option<&Url>) ->
     }
     let file = |(name, text): (String, String)| (name, SecretFile::new(text.into(), reader.environment));
     let header_files: BTreeMap<String, SecretFile> = files.into_iter().map(file).collect();
-    let trust = believed(reader, table);
+    let trust = believed(reader, table, READS_RECORDS);
     let plain = address.is_some_and(|url| url.scheme() == "http" && !is_loopback(url));
     if plain && !(headers.is_empty() && header_files.is_empty()) {
         let warning = Refusal::new("headers travel in clear, and with them what opens the peer");
@@ -127,9 +130,14 @@ fn opening(reader: &mut Reader<'_>, table: &Table<'_>, address: Option<&Url>) ->
     Some(opening)
 }
 
-/// What opens a peer that is reached with TLS and without HTTP.
-pub(super) fn certificates(reader: &mut Reader<'_>, table: &Table<'_>, login: LoginFile) -> Option<Opening> {
-    let trust = believed(reader, table);
+/// What opens a peer that is reached with TLS, and that gets no headers. `harm` is what comes of a peer that is not who we mean.
+pub(in crate::config) fn certificates(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    login: LoginFile,
+    harm: &str,
+) -> Option<Opening> {
+    let trust = believed(reader, table, harm);
     let own = own(reader, table)?;
     let opening = Opening { headers: BTreeMap::new(), header_files: BTreeMap::new(), login, trust, own };
     check(reader, table, &opening);
@@ -143,10 +151,10 @@ pub(super) fn refuse_tls(reader: &mut Reader<'_>, table: &Table<'_>, hint: &str)
     }
 }
 
-fn believed(reader: &mut Reader<'_>, table: &Table<'_>) -> Trust {
+fn believed(reader: &mut Reader<'_>, table: &Table<'_>, harm: &str) -> Trust {
     let trust = table.read(reader, "trust", trust).unwrap_or_default();
     if trust == Trust::Insecure {
-        let warning = Refusal::new("any certificate is believed: whoever is in between reads every record");
+        let warning = Refusal::new(format!("any certificate is believed: whoever is in between {harm}"));
         table.warning(reader, "trust", warning.hint("write \"ca:/path/to/ca.pem\" or \"pin:sha256/...\""));
     }
     trust
@@ -182,7 +190,7 @@ pub(crate) fn is_secret(header: &str) -> bool {
     ["auth", "token", "key", "cookie", "secret", "password"].iter().any(|part| name.contains(part))
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(in crate::config) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

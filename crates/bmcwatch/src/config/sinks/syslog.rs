@@ -93,9 +93,10 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<SyslogS
     let timeout = table.read(reader, "timeout", quantity::duration).unwrap_or(TIMEOUT);
     let form = SyslogForm { facility, enterprise, limit };
     let address = match address? {
-        Written::Tls(at) => {
-            SyslogAddress::Tls(at, Box::new(peer::certificates(reader, table, LoginFile::None)?))
-        }
+        Written::Tls(at) => SyslogAddress::Tls(
+            at,
+            Box::new(peer::certificates(reader, table, LoginFile::None, peer::READS_RECORDS)?),
+        ),
         Written::Udp(at) => without_tls(reader, table, SyslogAddress::Udp(at)),
         Written::Tcp(at) => without_tls(reader, table, SyslogAddress::Tcp(at)),
         Written::Unix(path) => without_tls(reader, table, SyslogAddress::Unix(path)),
