@@ -50,6 +50,14 @@ accept:
 bench-fleet *args:
     cargo bench -p bmcwatch --locked --bench fleet -- {{args}}
 
+# Pictures of what was measured last, of each size: docs/pictures.
+bench-plot:
+    cargo bench -p bmcwatch --locked --bench fleet -- plot
+
+# A journal of 10,000,000 records beside an empty one; 15 GB of disk.
+bench-journal *args:
+    cargo bench -p journal --locked --bench large -- {{args}}
+
 # What 10,000 targets of a source cost until their collectors run, step by step.
 bench-sources *args:
     cargo bench -p bmcwatch --locked --bench sources -- {{args}}

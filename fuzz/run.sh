@@ -5,6 +5,8 @@
 # FUZZ_SEED=N begins every target alike, so that a check fails for the code's sake and not by chance; without it no two runs
 # are the same.
 #
+# FUZZ_BUILD="FLAGS" builds otherwise, with flags of `cargo fuzz build`.
+#
 # Without sanitizers, which want an unstable compiler: our code forbids `unsafe`, so what is looked for are panics,
 # broken promises, overflows, hangs and memory without end.
 set -euo pipefail
@@ -14,17 +16,21 @@ seconds=${1:?"how many seconds for each target?"}
 shift
 bash ./seeds.sh
 cd ..
-cargo fuzz build -s none
+read -ra build <<<"${FUZZ_BUILD:-}"
+cargo fuzz build -s none "${build[@]}"
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
     mapfile -t targets < <(cargo fuzz list)
+    if [[ " ${FUZZ_BUILD:-} " == *" --no-default-features "* ]]; then
+        mapfile -t targets < <(printf '%s\n' "${targets[@]}" | grep -vx config)
+    fi
 fi
 
 log=$(mktemp)
 for target in "${targets[@]}"; do
     started=$SECONDS
     # No input of a BMC may take 10 s or 2 GiB.
-    if ! cargo fuzz run -s none "$target" -- "-max_total_time=$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+    if ! cargo fuzz run -s none "${build[@]}" "$target" -- "-max_total_time=$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
         "-dict=fuzz/words/$target" "-seed=${FUZZ_SEED:-0}" -print_final_stats=1 -verbosity=1 >"$log" 2>&1; then
         tail -50 "$log"
         printf '%s: FOUND SOMETHING; the input is named above\n' "$target"

@@ -10,7 +10,14 @@ mod journal;
 mod sinks;
 mod text;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use ::journal::{Journal, Stat};
 use chrono::{DateTime, Utc};
@@ -57,6 +64,8 @@ pub struct Metrics {
     config_hash: IntGauge,
     refusals: Refusals,
     tails: Tails,
+    /// How long the last page was.
+    page_bytes: AtomicUsize,
 }
 
 impl Metrics {
@@ -94,6 +103,7 @@ impl Metrics {
             config_hash,
             refusals,
             tails,
+            page_bytes: AtomicUsize::new(0),
         })
     }
 
@@ -130,7 +140,10 @@ impl Metrics {
 
     /// The whole page, in the text format 0.0.4.
     pub fn render(&self, snapshot: &Snapshot<'_>) -> prometheus::Result<String> {
-        let mut text = Text::new(&self.prefix);
+        // A page of megabytes is not copied while it grows.
+        let mut page = String::with_capacity(self.page_bytes.load(Relaxed) / 8 * 9);
+        TextEncoder::new().encode_utf8(&self.families.gather(), &mut page)?;
+        let mut text = Text::after(page, &self.prefix);
         endpoints::write(&mut text, snapshot.endpoints, snapshot.downgraded);
         journal::write(&mut text, snapshot.journal, snapshot.writable);
         sinks::write(&mut text, snapshot.sinks);
@@ -138,9 +151,9 @@ impl Metrics {
         for (level, count) in snapshot.log_messages {
             family.sample(&[("level", level)], count);
         }
-        let mut page = TextEncoder::new().encode_to_string(&self.families.gather())?;
-        page.push_str(&text.finish());
-        page.push_str(&TextEncoder::new().encode_to_string(&self.process.gather())?);
+        let mut page = text.finish();
+        TextEncoder::new().encode_utf8(&self.process.gather(), &mut page)?;
+        self.page_bytes.store(page.len(), Relaxed);
         Ok(page)
     }
 }

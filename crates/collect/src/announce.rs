@@ -164,11 +164,11 @@ impl Announcer {
         if total >= SUMMARY_ENDPOINTS_MIN || held_back > 0 {
             let by_reason: Vec<String> =
                 troubles.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
-            tracing::warn!(
-                lines_held_back = held_back,
-                "{total} endpoints unreachable or refused: {}",
-                by_reason.join(" ")
-            );
+            let text = match total {
+                0 => "no endpoint is unreachable or refused now".to_owned(),
+                _ => format!("{total} endpoints unreachable or refused: {}", by_reason.join(" ")),
+            };
+            tracing::warn!(lines_held_back = held_back, "{text}");
         }
     }
 }

@@ -5,20 +5,16 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on its output")]
 
-use std::{
-    fs::File,
-    io::Write,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod load;
+
+use std::{fs::File, io::Write, time::Duration};
 
 use criterion::{Criterion, Throughput};
-use journal::{Batch, Item, Journal, Key, Location, Mark, ReadLimit, Retention, Twin, TwinSide, When};
+use journal::{Batch, Item, Journal, ReadLimit, Twin, TwinSide, When};
 use tokio::{runtime::Runtime, task::JoinSet};
 
-const ITEMS: u64 = 100;
-const RECORD_BYTES: usize = 1000;
+use load::{ITEMS, Keys, RECORD_BYTES, batch, keep_all, key, now, open};
+
 /// A full group: so many batches go side by side that the writer need not linger.
 const BATCHES: u64 = 6;
 /// Records in the journal whose opening and scanning is timed.
@@ -53,13 +49,6 @@ fn main() {
         claims: [0; 2],
     };
     growth("key and twin", Some(twin));
-}
-
-/// How keys are made: a scope's together, as [`journal::Key`] advises, or anywhere.
-#[derive(Clone, Copy)]
-enum Keys {
-    ByScope,
-    Scattered,
 }
 
 /// What a measured stretch took.
@@ -109,7 +98,7 @@ fn plain_file(criterion: &mut Criterion) -> Spent {
 fn journal(criterion: &mut Criterion, name: &str, keys: Keys) -> Spent {
     let runtime = Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (journal, mut writers) = runtime.block_on(open(directory.path()));
+    let (journal, mut writers) = runtime.block_on(open(directory.path(), keep_all()));
     let mut next = 0;
     let spent =
         measure(criterion, name, |rounds| runtime.block_on(append(&journal, &mut next, rounds, keys)));
@@ -140,14 +129,14 @@ fn many() {
     let runtime = Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a temporary directory");
     runtime.block_on(async {
-        let (journal, mut writers) = open(directory.path()).await;
+        let (journal, mut writers) = open(directory.path(), keep_all()).await;
         let started = now();
         append(&journal, &mut 0, MANY / ITEMS / BATCHES, Keys::ByScope).await;
         println!("{MANY} records: written in {:.2?}", started.elapsed());
         drop(journal);
         writers.join_next().await;
         let started = now();
-        let (journal, _writers) = open(directory.path()).await;
+        let (journal, _writers) = open(directory.path(), keep_all()).await;
         println!("opened in {:.2?}", started.elapsed());
         let (started, mut after) = (now(), 0);
         let limit = ReadLimit { records: 1000, bytes: 8 << 20 };
@@ -166,7 +155,7 @@ fn growth(what: &str, twin: Option<Twin>) {
     let runtime = Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a temporary directory");
     runtime.block_on(async {
-        let (journal, mut writers) = open(directory.path()).await;
+        let (journal, mut writers) = open(directory.path(), keep_all()).await;
         for first in (0..NOTED).step_by(1000) {
             let item = |number: u64| {
                 let key = key(number, Keys::Scattered);
@@ -188,63 +177,12 @@ async fn append(journal: &Journal, next: &mut u64, rounds: u64, keys: Keys) {
     for _ in 0..rounds {
         let mut sent = JoinSet::new();
         for _ in 0..BATCHES {
-            let (journal, batch) = (journal.clone(), batch(*next, keys));
+            let (journal, batch) = (journal.clone(), batch(*next, keys, None));
             *next += ITEMS;
             sent.spawn(async move { journal.append(batch).await.expect("a commit") });
         }
         sent.join_all().await;
     }
-}
-
-async fn open(directory: &Path) -> (Journal, JoinSet<()>) {
-    let retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
-    let location = Location::Directory(directory.to_owned());
-    let (journal, writer) = Journal::open(location, retention, Arc::new(|| 0)).await.expect("a new journal");
-    let mut writers = JoinSet::new();
-    writers.spawn(writer.run());
-    (journal, writers)
-}
-
-fn batch(first: u64, keys: Keys) -> Batch {
-    let item = |number: u64| Item {
-        key: key(number, keys),
-        twins: Vec::new(),
-        bytes: Some(vec![b'x'; RECORD_BYTES]),
-        when: When::Always,
-    };
-    Batch {
-        scope: format!("bmc-{:05}", scope(first)).into(),
-        items: (first..first + ITEMS).map(item).collect(),
-        marks: vec![Mark { name: "sel".into(), value: first.to_le_bytes().to_vec() }],
-    }
-}
-
-fn scope(number: u64) -> u64 {
-    number / ITEMS % 10_000
-}
-
-fn key(number: u64, keys: Keys) -> Key {
-    let first = match keys {
-        Keys::ByScope => scatter(scope(number)),
-        Keys::Scattered => scatter(number),
-    };
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(&first.to_be_bytes());
-    key[8..].copy_from_slice(&scatter(number).to_be_bytes());
-    key
-}
-
-/// Scattered like hashes (the mixer of splitmix64).
-fn scatter(number: u64) -> u64 {
-    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// CPU time of this process, its threads included, in the kernel's ticks of 10 ms.

@@ -30,6 +30,8 @@ const CONNECTS_MAX: usize = 256;
 const LINGER: Duration = Duration::from_millis(10);
 /// Blocks in a group.
 const GROUP: usize = 512;
+/// Until a stream that ended is opened again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The path of the simulated BMCs' stream and their account (`root:0penBmc`).
 const STREAM: &str = "/redfish/v1/EventService/SSE";
 const ACCOUNT: &str = "Basic cm9vdDowcGVuQm1j";
@@ -94,8 +96,10 @@ async fn run_on(directory: &Path) -> anyhow::Result<()> {
         let authority = address.trim_start_matches("https://").to_owned();
         let (connector, budget, blocks) = (connector.clone(), Arc::clone(&budget), blocks.clone());
         tasks.spawn(async move {
-            if let Err(error) = stream(authority, connector, budget, blocks).await {
-                drop(writeln!(std::io::stderr(), "bare: {error:#}"));
+            // A stream that ends or breaks is opened again; nothing is read that it did not bring.
+            loop {
+                drop(stream(&authority, &connector, &budget, &blocks).await);
+                tokio::time::sleep(AGAIN_AFTER).await;
             }
         });
     }
@@ -104,14 +108,14 @@ async fn run_on(directory: &Path) -> anyhow::Result<()> {
 }
 
 async fn stream(
-    authority: String,
-    connector: TlsConnector,
-    budget: Arc<Semaphore>,
-    blocks: mpsc::Sender<Vec<u8>>,
+    authority: &str,
+    connector: &TlsConnector,
+    budget: &Semaphore,
+    blocks: &mpsc::Sender<Vec<u8>>,
 ) -> anyhow::Result<()> {
     let place = budget.acquire().await?;
     // Boxed, so that its state is not kept for the life of the stream.
-    let (connection, mut body) = Box::pin(open(&authority, &connector)).await?;
+    let (connection, mut body) = Box::pin(open(authority, connector)).await?;
     drop(place);
     let mut connection = Box::pin(connection);
     let mut block = Vec::new();

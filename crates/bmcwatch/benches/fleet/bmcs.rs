@@ -1,20 +1,16 @@
-//! The simulated BMCs: processes that serve them and log events when told, and the handle that tells them.
+//! The handle of the simulated BMCs, which are processes of their own (`served`) that log events and break when told.
 //!
-//! They speak in lines: the child says its BMCs' addresses and `ready PIN`; then it is asked `open` (streams), `read`
-//! (BMCs with a stream whose log was read) or `log COUNT RATE`, and answers each with one number.
+//! They speak in lines: a child says its BMCs' addresses and `ready PIN`; then each question, `WORD NUMBERS...`, is answered
+//! with numbers.
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, SocketAddrV4},
     process::{Child, ChildStdin, ChildStdout},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
-use model::Clock;
-use sim::{Addresses, Bmc, BmcConfig, Fleet, FleetConfig, PathClass, Profile, Serve, Severity, Transport};
-use tokio::io::AsyncBufReadExt;
 
 use crate::process;
 
@@ -24,12 +20,6 @@ const PER_PROCESS: usize = 4_000;
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Between two questions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The pace of steady logging.
-const TICK: Duration = Duration::from_millis(1);
-
-/// Events logged in a burst between two looks at the sockets.
-const BURST_STEP: usize = 256;
-
 /// One BMC's address and the pin of its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -115,9 +105,67 @@ impl Bmcs {
         Ok(())
     }
 
+    /// Begins to log for so many seconds: `events` on each of the first `loud` BMCs, and one in a minute on every other.
+    pub(crate) fn begin_uneven(
+        &mut self,
+        loud: usize,
+        events: usize,
+        seconds: usize,
+    ) -> anyhow::Result<usize> {
+        let mut first = 0;
+        let mut all = 0;
+        for (child, bmcs) in self.children.iter().zip(&self.counts) {
+            let loud = loud.saturating_sub(first).min(*bmcs);
+            let quiet = (bmcs - loud) * seconds / 60;
+            lock(child).say(&format!("uneven {loud} {events} {quiet} {seconds}"))?;
+            for index in 0..loud {
+                self.logged[first + index] += u32::try_from(events)?;
+            }
+            for event in 0..quiet {
+                self.logged[first + loud + event % (bmcs - loud)] += 1;
+            }
+            all += loud * events + quiet;
+            first += bmcs;
+        }
+        Ok(all)
+    }
+
     /// Waits until what was begun is logged.
     pub(crate) fn end_log(&self) -> anyhow::Result<()> {
         self.children.iter().try_for_each(|child| lock(child).hear().map(drop))
+    }
+
+    /// How long every answer takes from now on.
+    pub(crate) fn set_latency(&self, latency: Duration) -> anyhow::Result<()> {
+        self.ask(&format!("latency {}", latency.as_millis())).map(drop)
+    }
+
+    /// Breaks the stream of every `nth` BMC at once, from the `first` on.
+    pub(crate) fn cut(&self, first: usize, nth: usize) -> anyhow::Result<()> {
+        self.ask(&format!("cut {first} {nth}")).map(drop)
+    }
+
+    /// Requests that all BMCs have seen.
+    pub(crate) fn requests(&self) -> anyhow::Result<u64> {
+        Ok(self.ask("requests")?.into_iter().flatten().sum())
+    }
+
+    /// Takes the event service of every BMC away at once, and waits until each was polled: the longest time from the
+    /// service root that says so to the first page of entries, and what one in a hundred exceeds (of the worst process).
+    pub(crate) fn downgrade(&self) -> anyhow::Result<(Duration, Duration)> {
+        let all = self.ask("downgrade")?;
+        let worst = |place: usize| all.iter().filter_map(|one| one.get(place)).max().copied().unwrap_or(0);
+        Ok((Duration::from_millis(worst(0)), Duration::from_millis(worst(1))))
+    }
+
+    /// Asks all processes at once, and hears the numbers of each.
+    fn ask(&self, question: &str) -> anyhow::Result<Vec<Vec<u64>>> {
+        self.children.iter().try_for_each(|child| lock(child).say(question))?;
+        let hear = |child: &Mutex<Speaker>| {
+            let answer = lock(child).hear()?;
+            answer.split_whitespace().map(|word| word.parse().context("hear a number")).collect()
+        };
+        self.children.iter().map(hear).collect()
     }
 
     /// Waits until so many streams are open.
@@ -134,12 +182,7 @@ impl Bmcs {
         let begun = process::now();
         let mut seen = 0;
         while begun.elapsed() < PATIENCE {
-            seen = 0;
-            for child in &self.children {
-                let mut child = lock(child);
-                child.say(question)?;
-                seen += child.hear()?.parse::<usize>()?;
-            }
+            seen = usize::try_from(self.ask(question)?.into_iter().flatten().sum::<u64>())?;
             if seen == count {
                 return Ok(());
             }
@@ -174,84 +217,4 @@ impl Speaker {
         }
         Ok(line.trim_end().to_owned())
     }
-}
-
-/// The child: serves BMCs until its input ends.
-pub(crate) fn serve(first: usize, count: usize) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_on(first, count))
-}
-
-async fn serve_on(first: usize, count: usize) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let bmc = |index: usize| {
-        let profile = Profile { page_size: None, ..Profile::openbmc() };
-        Bmc::new(BmcConfig { name: format!("b{index}"), seed: index as u64, profile, epoch: clock.now() })
-    };
-    let bmcs: Vec<Arc<Bmc>> = (first..first + count).map(bmc).collect();
-    let serve = bmcs.iter().map(|bmc| Serve::Bmc(Arc::clone(bmc))).collect();
-    let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 66, 0, 1).to_bits() + u32::try_from(first)?);
-    let addresses = Addresses::Each(SocketAddrV4::new(ip, 0));
-    let fleet = Fleet::start(FleetConfig { serve, addresses, transport: Transport::Tls }).await?;
-    answer(fleet.ca_pem().trim_end())?;
-    for index in 0..fleet.len() {
-        answer(&format!("address {}", fleet.address(index)))?;
-    }
-    answer(&format!("ready {}", fleet.pin()))?;
-    let mut questions = tokio::io::BufReader::new(tokio::io::stdin()).lines();
-    while let Some(question) = questions.next_line().await? {
-        let mut words = question.split(' ');
-        let done = match words.next() {
-            Some("open") => bmcs.iter().map(|bmc| bmc.counts().streams_open).sum(),
-            Some("read") => bmcs.iter().filter(|bmc| was_read(bmc)).count(),
-            Some("log") => {
-                let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-                log(&bmcs, &clock, number(), number()).await
-            }
-            _ => bail!("cannot answer {question}"),
-        };
-        answer(&done.to_string())?;
-    }
-    Ok(())
-}
-
-fn was_read(bmc: &Bmc) -> bool {
-    let counts = bmc.counts();
-    counts.streams_open > 0 && counts.requests_of(PathClass::Entries) > 0 && counts.requests_in_flight == 0
-}
-
-fn answer(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).context("answer")
-}
-
-/// Logs round the BMCs. The message says when, in microseconds, so that whoever reads it knows how long it took.
-async fn log(bmcs: &[Arc<Bmc>], clock: &Clock, count: usize, rate: usize) -> usize {
-    let begun = tokio::time::Instant::now();
-    let mut tick = tokio::time::interval(TICK);
-    let mut logged = 0;
-    while logged < count {
-        let due = if rate == 0 {
-            logged + BURST_STEP
-        } else {
-            tick.tick().await;
-            usize::try_from(begun.elapsed().as_micros() * rate as u128 / 1_000_000).unwrap_or(usize::MAX)
-        };
-        while logged < count.min(due) {
-            let at = clock.now().timestamp_micros().to_string();
-            let text = format!(
-                "at={at}; Temperature sensor CPU0_TEMP of the system board crossed its upper warning threshold; \
-                 reading 94.25 degrees C, threshold 90.00, hysteresis 2.00"
-            );
-            let args = [at.as_str(), "CPU0_TEMP", "94.25", "90.00"];
-            bmcs[logged % bmcs.len()].log(
-                Severity::Warning,
-                "OpenBMC.0.2.SensorThresholdWarningHighGoingHigh",
-                &args,
-                &text,
-            );
-            logged += 1;
-        }
-        tokio::task::yield_now().await;
-    }
-    logged
 }

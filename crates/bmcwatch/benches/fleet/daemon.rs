@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -58,6 +59,26 @@ impl Daemon {
         Ok(answer.len())
     }
 
+    /// Waits until the daemon says that it is ready; false when it does not within this time.
+    pub(crate) fn is_ready_within(&self, patience: Duration) -> bool {
+        let begun = process::now();
+        while begun.elapsed() < patience {
+            if self.is_ready() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    fn is_ready(&self) -> bool {
+        let Ok(mut connection) = TcpStream::connect(self.admin) else { return false };
+        let asked =
+            connection.write_all(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let mut answer = Vec::new();
+        asked.is_ok() && connection.read_to_end(&mut answer).is_ok() && answer.starts_with(b"HTTP/1.1 200")
+    }
+
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         process::stop(&mut self.child)
     }
@@ -84,6 +105,7 @@ fn text(places: &[Place], directory: &Path, admin: SocketAddr) -> String {
         "[journal]\ndirectory = \"{}\"\n\
          [[sinks]]\nname = \"records\"\ntype = \"file\"\npath = \"{}\"\nmax_size = \"100GiB\"\n\
          [admin]\nlisten = \"{admin}\"\n\
+         [collectors.logs.periodic]\nlogs_collection_interval = \"1m\"\n\
          [log]\nlevel = \"warn\"\nformat = \"json\"\n\
          [credentials.all]\nusername = \"root\"\npassword = \"0penBmc\"\n",
         journal.display(),

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read},
+    io::{ErrorKind, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,22 +31,27 @@ pub(crate) struct Tail {
     /// What each BMC had logged before: those belong to somebody else.
     before: Vec<u32>,
     total: usize,
-    micros: Vec<i64>,
+    /// BMC, and microseconds from the moment it logged an event until its line was seen.
+    waits: Vec<(usize, i64)>,
 }
 
 impl Tail {
-    /// Follows a file, which need not be there yet.
-    pub(crate) fn follow(path: &Path, logged: &[u32]) -> Self {
-        Self {
+    /// Follows what a file gets from now on; it need not be there yet.
+    pub(crate) fn follow(path: &Path, logged: &[u32]) -> anyhow::Result<Self> {
+        let mut file = File::open(path).ok();
+        if let Some(file) = &mut file {
+            file.seek(SeekFrom::End(0)).context("go to the end of a file")?;
+        }
+        Ok(Self {
             path: path.to_owned(),
-            file: None,
+            file,
             clock: Clock::system(),
             rest: Vec::new(),
             seen: vec![Vec::new(); logged.len()],
             before: logged.to_vec(),
             total: 0,
-            micros: Vec::new(),
-        }
+            waits: Vec::new(),
+        })
     }
 
     /// Reads until the file holds so many events.
@@ -63,11 +68,14 @@ impl Tail {
         Ok(())
     }
 
-    /// The middle of the times from BMC to file, and what one in a hundred exceeds, so far.
-    pub(crate) fn latencies(&mut self) -> (Duration, Duration) {
-        self.micros.sort_unstable();
+    /// The middle of the times from BMC to file, and what one in a hundred exceeds, of the BMCs from `first` on, since this
+    /// was asked last.
+    pub(crate) fn latencies(&mut self, first: usize) -> (Duration, Duration) {
+        let waits = std::mem::take(&mut self.waits).into_iter();
+        let mut micros: Vec<i64> = waits.filter(|(bmc, _)| *bmc >= first).map(|(_, micros)| micros).collect();
+        micros.sort_unstable();
         let at = |share: usize| {
-            let micros = self.micros.get(self.micros.len() * share / 100).copied().unwrap_or(0);
+            let micros = micros.get(micros.len() * share / 100).copied().unwrap_or(0);
             Duration::from_micros(micros.max(0).cast_unsigned())
         };
         (at(50), at(99))
@@ -106,7 +114,7 @@ impl Tail {
         let mut left = rest.as_slice();
         while let Some((at, bmc, event, after)) = next_event(left) {
             left = after;
-            self.micros.push(now - at);
+            self.waits.push((bmc, now - at));
             self.note(bmc, event)?;
         }
         self.rest = left.to_vec();

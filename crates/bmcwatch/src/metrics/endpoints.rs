@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use collect::{EndpointView, State};
 use redfish::REQUESTS_PER_MINUTE_MAX;
 
-use super::text::{Text, Type};
+use super::text::{self, Text, Type};
 
 /// The reasons a downgrade can have; each is shown, also at 0, so that an alert never misses its series.
 const DOWNGRADE_REASONS: [&str; 3] = ["sse_not_available", "connect_failures", "stream_wedged"];
@@ -15,11 +15,20 @@ const DOWNGRADE_REASONS: [&str; 3] = ["sse_not_available", "connect_failures", "
 /// All families about endpoints.
 pub(super) fn write(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
     fleet(text, views, downgraded);
-    load(text, views);
+    // Every endpoint stands in a dozen families; its name is written and escaped once.
+    let labelled = |view| Labelled { label: text::label("endpoint", id(view)), view };
+    let all: Vec<Labelled<'_>> = views.iter().map(labelled).collect();
+    load(text, &all);
     identity(text, views);
-    state(text, views);
-    streams(text, views);
-    counters(text, views);
+    state(text, &all);
+    streams(text, &all);
+    counters(text, &all);
+}
+
+/// An endpoint with its label.
+struct Labelled<'a> {
+    label: String,
+    view: &'a EndpointView,
 }
 
 fn fleet(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'static str, usize>) {
@@ -42,23 +51,23 @@ fn fleet(text: &mut Text<'_>, views: &[EndpointView], downgraded: &BTreeMap<&'st
 }
 
 /// What the endpoints are asked, and how they are spared.
-fn load(text: &mut Text<'_>, views: &[EndpointView]) {
-    let open = views.iter().filter(|view| view.load.circuit_open).count();
+fn load(text: &mut Text<'_>, all: &[Labelled<'_>]) {
+    let open = all.iter().filter(|one| one.view.load.circuit_open).count();
     let help = "Endpoints that do not answer: each try is one small request until one is answered.";
     text.family("circuit_open", Type::Gauge, help).sample(&[], open);
-    let slowed = views.iter().filter(|view| view.load.slowed).count();
+    let slowed = all.iter().filter(|one| one.view.load.slowed).count();
     let help = "Endpoints that are read more seldom because they have too much to do.";
     text.family("slowed_endpoints", Type::Gauge, help).sample(&[], slowed);
     let help = "Requests that one endpoint gets within a minute at most.";
     text.family("endpoint_requests_budget", Type::Gauge, help).sample(&[], REQUESTS_PER_MINUTE_MAX);
     let mut family = text.family("endpoint_requests_total", Type::Counter, "Requests to the endpoint.");
-    for view in views {
-        family.sample(&[endpoint(view)], view.load.requests);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.load.requests);
     }
     let help = "Requests to the endpoint within the last minute.";
     let mut family = text.family("endpoint_requests_last_minute", Type::Gauge, help);
-    for view in views {
-        family.sample(&[endpoint(view)], view.load.requests_last_minute);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.load.requests_last_minute);
     }
 }
 
@@ -78,109 +87,109 @@ fn identity(text: &mut Text<'_>, views: &[EndpointView]) {
     }
 }
 
-fn state(text: &mut Text<'_>, views: &[EndpointView]) {
+fn state(text: &mut Text<'_>, all: &[Labelled<'_>]) {
     let mut family = text.family(
         "endpoint_up",
         Type::Gauge,
         "Whether the endpoint is being streamed or polled (1) or not (0).",
     );
-    for view in views {
+    for Labelled { label, view } in all {
         let up = matches!(view.state, State::Streaming | State::Polling);
-        family.sample(&[endpoint(view)], u8::from(up));
+        family.sample_of(label, &[], u8::from(up));
     }
     let mut family =
         text.family("endpoint_state_info", Type::Gauge, "State of an endpoint and why, always 1.");
-    for view in views {
+    for Labelled { label, view } in all {
         let reason = view.reason.as_deref().map_or("", slug);
-        family.sample(&[endpoint(view), ("state", view.state.as_str()), ("reason", reason)], 1);
+        family.sample_of(label, &[("state", view.state.as_str()), ("reason", reason)], 1);
     }
     let mut family = text.family(
         "endpoint_last_success_timestamp_seconds",
         Type::Gauge,
         "When the endpoint last answered.",
     );
-    for view in views {
-        family.time(&[endpoint(view)], view.last_success_at);
+    for Labelled { label, view } in all {
+        family.time(label, view.last_success_at);
     }
     let mut family = text.family(
         "endpoint_certificate_not_after_timestamp_seconds",
         Type::Gauge,
         "When the certificate expires that the endpoint showed last.",
     );
-    for view in views {
-        family.time(&[endpoint(view)], view.certificate_not_after);
+    for Labelled { label, view } in all {
+        family.time(label, view.certificate_not_after);
     }
     let mut family = text.family(
         "endpoint_clock_offset_seconds",
         Type::Gauge,
         "The clock of the endpoint minus ours, when it was last measured.",
     );
-    for view in views {
-        family.duration(&[endpoint(view)], view.clock_offset);
+    for Labelled { label, view } in all {
+        family.duration(label, view.clock_offset);
     }
     let mut family = text.family(
         "endpoint_last_event_timestamp_seconds",
         Type::Gauge,
         "When the newest record of the endpoint was made.",
     );
-    for view in views {
-        family.time(&[endpoint(view)], view.last_event_at);
+    for Labelled { label, view } in all {
+        family.time(label, view.last_event_at);
     }
 }
 
-fn streams(text: &mut Text<'_>, views: &[EndpointView]) {
+fn streams(text: &mut Text<'_>, all: &[Labelled<'_>]) {
     let mut family =
         text.family("stream_connected", Type::Gauge, "Whether the event stream of the endpoint is open.");
-    for view in views {
-        family.sample(&[endpoint(view)], u8::from(view.state == State::Streaming));
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], u8::from(view.state == State::Streaming));
     }
     let mut family = text.family(
         "stream_reconnections_total",
         Type::Counter,
         "Openings of the event stream after the first.",
     );
-    for view in views {
-        family.sample(&[endpoint(view)], view.reconnections);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.reconnections);
     }
     let mut family =
         text.family("stream_items_processed_total", Type::Counter, "Items that came on the event stream.");
-    for view in views {
-        family.sample(&[endpoint(view)], view.stream_items);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.stream_items);
     }
     let mut family = text.family(
         "endpoint_stream_missed_entries_total",
         Type::Counter,
         "Log entries that should have come on the open event stream, which pushes such, and did not.",
     );
-    for view in views {
-        family.sample(&[endpoint(view)], view.stream_missed_entries);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.stream_missed_entries);
     }
     let mut family = text.family(
         "stream_errors_total",
         Type::Counter,
         "Failures to open or keep the event stream, by reason.",
     );
-    for view in views {
+    for Labelled { label, view } in all {
         for (reason, count) in &view.stream_errors {
-            family.sample(&[endpoint(view), ("reason", reason)], count);
+            family.sample_of(label, &[("reason", reason)], count);
         }
     }
 }
 
-fn counters(text: &mut Text<'_>, views: &[EndpointView]) {
+fn counters(text: &mut Text<'_>, all: &[Labelled<'_>]) {
     let mut family =
         text.family("endpoint_events_total", Type::Counter, "Records made of what the endpoint reported.");
-    for view in views {
-        family.sample(&[endpoint(view)], view.records);
+    for Labelled { label, view } in all {
+        family.sample_of(label, &[], view.records);
     }
     let mut family = text.family(
         "endpoint_failures_total",
         Type::Counter,
         "Requests to the endpoint that failed, by reason.",
     );
-    for view in views {
+    for Labelled { label, view } in all {
         for (reason, count) in &view.failures {
-            family.sample(&[endpoint(view), ("reason", reason)], count);
+            family.sample_of(label, &[("reason", reason)], count);
         }
     }
     let mut family = text.family(
@@ -188,15 +197,15 @@ fn counters(text: &mut Text<'_>, views: &[EndpointView]) {
         Type::Counter,
         "Times that entries or events of the endpoint are known or suspected missing, by reason.",
     );
-    for view in views {
+    for Labelled { label, view } in all {
         for (reason, count) in &view.gaps {
-            family.sample(&[endpoint(view), ("reason", reason)], count);
+            family.sample_of(label, &[("reason", reason)], count);
         }
     }
 }
 
-fn endpoint(view: &EndpointView) -> (&'static str, &str) {
-    ("endpoint", view.endpoint.id.as_str())
+fn id(view: &EndpointView) -> &str {
+    view.endpoint.id.as_str()
 }
 
 /// The word before the colon: what follows it is free text, which must not become a label.

@@ -2,7 +2,7 @@
 
 use sink::SinkView;
 
-use super::text::{Text, Type};
+use super::text::{self, Text, Type};
 
 /// All families about sinks.
 pub(super) fn write(text: &mut Text<'_>, sinks: &[SinkView]) {
@@ -26,7 +26,7 @@ pub(super) fn write(text: &mut Text<'_>, sinks: &[SinkView]) {
         "While records wait: when the oldest of them was observed.",
     );
     for sink in sinks {
-        family.time(&[name(sink)], sink.oldest_pending_at);
+        family.time(&label(sink), sink.oldest_pending_at);
     }
     let mut family = text.family(
         "sink_last_success_timestamp_seconds",
@@ -34,7 +34,7 @@ pub(super) fn write(text: &mut Text<'_>, sinks: &[SinkView]) {
         "When the sink last acknowledged records.",
     );
     for sink in sinks {
-        family.time(&[name(sink)], sink.last_success_at);
+        family.time(&label(sink), sink.last_success_at);
     }
     counters(text, sinks);
 }
@@ -67,6 +67,11 @@ fn counters(text: &mut Text<'_>, sinks: &[SinkView]) {
     for sink in sinks {
         family.sample(&[name(sink)], sink.filtered);
     }
+}
+
+fn label(sink: &SinkView) -> String {
+    let (name, text) = name(sink);
+    text::label(name, text)
 }
 
 fn name(sink: &SinkView) -> (&'static str, &str) {

@@ -22,9 +22,9 @@ pub(super) enum Type {
 }
 
 impl<'a> Text<'a> {
-    /// An empty page whose families are called `prefix_...`.
-    pub(super) fn new(prefix: &'a str) -> Self {
-        Self { prefix, out: String::new() }
+    /// Goes on with a page; families are called `prefix_...`.
+    pub(super) fn after(out: String, prefix: &'a str) -> Self {
+        Self { prefix, out }
     }
 
     pub(super) fn finish(self) -> String {
@@ -39,7 +39,7 @@ impl<'a> Text<'a> {
         };
         let prefix = self.prefix;
         self.push(format_args!("# HELP {prefix}_{name} {help}\n# TYPE {prefix}_{name} {kind}\n"));
-        Family { prefix, name, out: &mut self.out }
+        Family { name: format!("{prefix}_{name}"), out: &mut self.out }
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
@@ -50,49 +50,66 @@ impl<'a> Text<'a> {
 /// One family, to which samples are added.
 #[derive(Debug)]
 pub(super) struct Family<'a> {
-    prefix: &'a str,
-    name: &'static str,
+    name: String,
     out: &'a mut String,
 }
 
 impl Family<'_> {
     /// Adds a sample.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        self.out.push_str(self.prefix);
-        self.out.push('_');
-        self.out.push_str(self.name);
-        let mut before = '{';
-        for (name, text) in labels {
-            self.out.push(before);
-            self.out.push_str(name);
-            self.out.push_str("=\"");
-            escape(text, self.out);
-            self.out.push('"');
-            before = ',';
+        self.sample_of("", labels, value);
+    }
+
+    /// Adds a sample with a label that is written already, as [`label`] writes it, before the others.
+    pub(super) fn sample_of(&mut self, first: &str, labels: &[(&str, &str)], value: impl Display) {
+        let out = &mut *self.out;
+        out.push_str(&self.name);
+        if !(first.is_empty() && labels.is_empty()) {
+            out.push('{');
+            out.push_str(first);
+            for (number, (name, text)) in labels.iter().enumerate() {
+                if number > 0 || !first.is_empty() {
+                    out.push(',');
+                }
+                push_label(name, text, out);
+            }
+            out.push('}');
         }
-        if !labels.is_empty() {
-            self.out.push('}');
-        }
-        writeln!(self.out, " {value}").expect("a String takes every write");
+        writeln!(out, " {value}").expect("a String takes every write");
     }
 
     /// Adds a sample that says a time, in seconds since 1970; nothing when there is none.
-    pub(super) fn time(&mut self, labels: &[(&str, &str)], at: Option<DateTime<Utc>>) {
+    pub(super) fn time(&mut self, first: &str, at: Option<DateTime<Utc>>) {
         if let Some(at) = at {
             let millis = at.timestamp_millis();
-            self.sample(labels, format_args!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000)));
+            let value = format_args!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000));
+            self.sample_of(first, &[], value);
         }
     }
 
     /// Adds a sample that says how long, in seconds, below zero as well; nothing when it is not known.
-    pub(super) fn duration(&mut self, labels: &[(&str, &str)], duration: Option<TimeDelta>) {
+    pub(super) fn duration(&mut self, first: &str, duration: Option<TimeDelta>) {
         if let Some(duration) = duration {
             let millis = duration.num_milliseconds();
             let sign = if millis < 0 { "-" } else { "" };
             let millis = millis.unsigned_abs();
-            self.sample(labels, format_args!("{sign}{}.{:03}", millis / 1000, millis % 1000));
+            self.sample_of(first, &[], format_args!("{sign}{}.{:03}", millis / 1000, millis % 1000));
         }
     }
+}
+
+/// A label as it stands in a sample.
+pub(super) fn label(name: &str, text: &str) -> String {
+    let mut out = String::with_capacity(name.len() + text.len() + 3);
+    push_label(name, text, &mut out);
+    out
+}
+
+fn push_label(name: &str, text: &str, out: &mut String) {
+    out.push_str(name);
+    out.push_str("=\"");
+    escape(text, out);
+    out.push('"');
 }
 
 /// A label value as the format wants it: backslash, quote and line feed escaped. Other control characters, which a BMC
@@ -120,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_hostile_label_value_stays_inside_its_quotes() {
-        let mut text = Text::new("p");
+        let mut text = Text::after(String::new(), "p");
         text.family("x", Type::Gauge, "Help.").sample(&[("a", "q\"b\\n\nx\ty\u{7}"), ("b", "é")], 1);
         let expected = "# HELP p_x Help.\n# TYPE p_x gauge\np_x{a=\"q\\\"b\\\\n\\nxy\",b=\"é\"} 1\n";
         assert_eq!(text.finish(), expected);
@@ -128,12 +145,12 @@ mod tests {
 
     #[test]
     fn a_duration_is_in_seconds_on_either_side_of_zero() {
-        let mut text = Text::new("p");
+        let mut text = Text::after(String::new(), "p");
         let mut family = text.family("d_seconds", Type::Gauge, "Help.");
         for millis in [-1_500, -20, 0, 61_004] {
-            family.duration(&[], Some(TimeDelta::milliseconds(millis)));
+            family.duration("", Some(TimeDelta::milliseconds(millis)));
         }
-        family.duration(&[("a", "b")], None);
+        family.duration("a=\"b\"", None);
         let samples: Vec<_> = text.out.lines().skip(2).collect();
         assert_eq!(
             samples,
@@ -143,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_time_is_in_seconds_and_absent_when_unknown() {
-        let mut text = Text::new("p");
+        let mut text = Text::after(String::new(), "p");
         let mut family = text.family("t_seconds", Type::Gauge, "Help.");
-        family.time(&[], Some("2026-11-20T14:02:09.304Z".parse().unwrap()));
-        family.time(&[("a", "b")], None);
+        family.time("", Some("2026-11-20T14:02:09.304Z".parse().unwrap()));
+        family.time("a=\"b\"", None);
         assert!(text.finish().ends_with("\np_t_seconds 1795183329.304\n"));
     }
 }

@@ -1,0 +1,82 @@
+//! What benchmarks append: batches of 100 records of 1 KB from 10,000 scopes, with one mark each.
+
+#![allow(dead_code, reason = "each benchmark uses a part")]
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use journal::{Batch, Item, Journal, Key, Location, Mark, Retention, Twin, When};
+use tokio::task::JoinSet;
+
+/// Records of a batch.
+pub(crate) const ITEMS: u64 = 100;
+/// Bytes of a record.
+pub(crate) const RECORD_BYTES: usize = 1000;
+
+/// How keys are made: a scope's together, as [`journal::Key`] advises, or anywhere.
+#[derive(Clone, Copy)]
+pub(crate) enum Keys {
+    ByScope,
+    Scattered,
+}
+
+/// Nothing is trimmed.
+pub(crate) fn keep_all() -> Retention {
+    Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX }
+}
+
+/// A journal and the task of its writer.
+pub(crate) async fn open(directory: &Path, retention: Retention) -> (Journal, JoinSet<()>) {
+    let location = Location::Directory(directory.to_owned());
+    let (journal, writer) = Journal::open(location, retention, Arc::new(|| 0)).await.expect("a new journal");
+    let mut writers = JoinSet::new();
+    writers.spawn(writer.run());
+    (journal, writers)
+}
+
+/// The batch that begins with a number: of one scope, with one mark.
+pub(crate) fn batch(first: u64, keys: Keys, twin: Option<Twin>) -> Batch {
+    let item = |number: u64| {
+        let key = key(number, keys);
+        let twins = twin.map(|twin| Twin { content: key, ..twin }).into_iter().collect();
+        Item { key, twins, bytes: Some(vec![b'x'; RECORD_BYTES]), when: When::Always }
+    };
+    Batch {
+        scope: format!("bmc-{:05}", scope(first)).into(),
+        items: (first..first + ITEMS).map(item).collect(),
+        marks: vec![Mark { name: "sel".into(), value: first.to_le_bytes().to_vec() }],
+    }
+}
+
+fn scope(number: u64) -> u64 {
+    number / ITEMS % 10_000
+}
+
+/// The key of a record.
+pub(crate) fn key(number: u64, keys: Keys) -> Key {
+    let first = match keys {
+        Keys::ByScope => scatter(scope(number)),
+        Keys::Scattered => scatter(number),
+    };
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&first.to_be_bytes());
+    key[8..].copy_from_slice(&scatter(number).to_be_bytes());
+    key
+}
+
+/// Scattered like hashes (the mixer of splitmix64).
+fn scatter(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+/// A point in real time.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
