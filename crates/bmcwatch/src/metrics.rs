@@ -139,7 +139,7 @@ impl Metrics {
     }
 
     /// The whole page, in the text format 0.0.4.
-    pub fn render(&self, snapshot: &Snapshot<'_>) -> prometheus::Result<String> {
+    pub fn render(&self, snapshot: Snapshot<'_>) -> prometheus::Result<String> {
         // A page of megabytes is not copied while it grows.
         let mut page = String::with_capacity(self.page_bytes.load(Relaxed) / 8 * 9);
         TextEncoder::new().encode_utf8(&self.families.gather(), &mut page)?;
@@ -159,10 +159,9 @@ impl Metrics {
 }
 
 /// What the rendered part of the page says: plain data.
-#[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
-    /// Every endpoint, ordered by id.
-    pub endpoints: &'a [EndpointView],
+    /// Every endpoint, ordered by id; one after the other, since all at once are 10 MB.
+    pub endpoints: Box<dyn Iterator<Item = EndpointView> + 'a>,
     /// Downgraded endpoints by reason.
     pub downgraded: &'a BTreeMap<&'static str, usize>,
     /// The journal's numbers, unless it could not be read.
@@ -230,8 +229,8 @@ impl Page {
     fn render(&self, stat: Option<&Stat>) -> prometheus::Result<String> {
         let sinks: Vec<SinkView> = self.sinks.iter().map(SinkStatus::view).collect();
         let writable = if *self.journal.writable().borrow() { Writable::Yes } else { Writable::No };
-        self.metrics.render(&Snapshot {
-            endpoints: &self.board.snapshot(),
+        self.metrics.render(Snapshot {
+            endpoints: Box::new(self.board.views()),
             downgraded: &self.board.downgraded(),
             journal: stat,
             writable,

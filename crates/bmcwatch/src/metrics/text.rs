@@ -3,7 +3,10 @@
 //! Series of 10,000 endpoints cost milliseconds this way; through a registry they cost ten times that and stay in
 //! memory. Not here: which series there are (`endpoints`, `journal`, `sinks`).
 
-use std::fmt::{Display, Write};
+use std::{
+    borrow::BorrowMut,
+    fmt::{Display, Write},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -31,30 +34,41 @@ impl<'a> Text<'a> {
         self.out
     }
 
-    /// Begins a family. Its samples must follow before the next family begins.
-    pub(super) fn family(&mut self, name: &'static str, kind: Type, help: &str) -> Family<'_> {
-        let kind = match kind {
-            Type::Counter => "counter",
-            Type::Gauge => "gauge",
-        };
-        let prefix = self.prefix;
-        self.push(format_args!("# HELP {prefix}_{name} {help}\n# TYPE {prefix}_{name} {kind}\n"));
-        Family { name: format!("{prefix}_{name}"), out: &mut self.out }
+    /// Begins a family on the page. Its samples must follow before the next family begins.
+    pub(super) fn family(&mut self, name: &'static str, kind: Type, help: &str) -> Family<&mut String> {
+        begin(self.prefix, &mut self.out, (name, kind, help))
     }
 
-    fn push(&mut self, text: std::fmt::Arguments<'_>) {
-        self.out.write_fmt(text).expect("a String takes every write");
+    /// Begins a family beside the page, which is put onto it later: so many can be written at once.
+    pub(super) fn beside(&self, name: &'static str, kind: Type, help: &str) -> Family<String> {
+        begin(self.prefix, String::new(), (name, kind, help))
     }
+
+    /// Puts a family onto the page that was written beside it.
+    pub(super) fn put(&mut self, family: &Family<String>) {
+        self.out.push_str(&family.out);
+    }
+}
+
+fn begin<O: BorrowMut<String>>(prefix: &str, mut out: O, family: (&str, Type, &str)) -> Family<O> {
+    let (name, kind, help) = family;
+    let kind = match kind {
+        Type::Counter => "counter",
+        Type::Gauge => "gauge",
+    };
+    let head = format_args!("# HELP {prefix}_{name} {help}\n# TYPE {prefix}_{name} {kind}\n");
+    out.borrow_mut().write_fmt(head).expect("a String takes every write");
+    Family { name: format!("{prefix}_{name}"), out }
 }
 
 /// One family, to which samples are added.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub(super) struct Family<O> {
     name: String,
-    out: &'a mut String,
+    out: O,
 }
 
-impl Family<'_> {
+impl<O: BorrowMut<String>> Family<O> {
     /// Adds a sample.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.sample_of("", labels, value);
@@ -62,7 +76,7 @@ impl Family<'_> {
 
     /// Adds a sample with a label that is written already, as [`label`] writes it, before the others.
     pub(super) fn sample_of(&mut self, first: &str, labels: &[(&str, &str)], value: impl Display) {
-        let out = &mut *self.out;
+        let out = self.out.borrow_mut();
         out.push_str(&self.name);
         if !(first.is_empty() && labels.is_empty()) {
             out.push('{');
