@@ -17,8 +17,9 @@ use crate::process;
 
 /// Between two looks; it bounds how exact a latency is.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// Without anything new for so long, nothing more comes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Without anything new for so long, nothing more comes. A burst on 10,000 sockets exhausts what the kernel has for TCP
+/// (`tcp_mem`): it drops what was received, and the last senders wait for retransmissions, a minute and more.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) struct Tail {
     path: PathBuf,
