@@ -10,10 +10,10 @@ mod load;
 use std::{fs::File, io::Write, time::Duration};
 
 use criterion::{Criterion, Throughput};
-use journal::{Batch, Item, Journal, ReadLimit, Twin, TwinSide, When};
+use journal::{Batch, Item, Journal, Key, ReadLimit, Twin, TwinSide, When};
 use tokio::{runtime::Runtime, task::JoinSet};
 
-use load::{ITEMS, Keys, RECORD_BYTES, batch, keep_all, key, now, open};
+use load::{ITEMS, RECORD_BYTES, batch, by_scope, keep_all, key, now, open, scatter};
 
 /// A full group: so many batches go side by side that the writer need not linger.
 const BATCHES: u64 = 6;
@@ -27,8 +27,8 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .configure_from_args();
     let floor = plain_file(&mut criterion);
-    let by_scope = journal(&mut criterion, "journal", Keys::ByScope);
-    let scattered = journal(&mut criterion, "journal_scattered_keys", Keys::Scattered);
+    let by_scope = journal(&mut criterion, "journal", by_scope);
+    let scattered = journal(&mut criterion, "journal_scattered_keys", scattered);
     criterion.final_summary();
     // A single round is a test run, and a floor that was filtered out gives no ratio.
     if floor.records <= ITEMS * BATCHES {
@@ -95,7 +95,7 @@ fn plain_file(criterion: &mut Criterion) -> Spent {
     })
 }
 
-fn journal(criterion: &mut Criterion, name: &str, keys: Keys) -> Spent {
+fn journal(criterion: &mut Criterion, name: &str, keys: fn(u64) -> Key) -> Spent {
     let runtime = Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (journal, mut writers) = runtime.block_on(open(directory.path(), keep_all()));
@@ -131,7 +131,7 @@ fn many() {
     runtime.block_on(async {
         let (journal, mut writers) = open(directory.path(), keep_all()).await;
         let started = now();
-        append(&journal, &mut 0, MANY / ITEMS / BATCHES, Keys::ByScope).await;
+        append(&journal, &mut 0, MANY / ITEMS / BATCHES, by_scope).await;
         println!("{MANY} records: written in {:.2?}", started.elapsed());
         drop(journal);
         writers.join_next().await;
@@ -158,7 +158,7 @@ fn growth(what: &str, twin: Option<Twin>) {
         let (journal, mut writers) = open(directory.path(), keep_all()).await;
         for first in (0..NOTED).step_by(1000) {
             let item = |number: u64| {
-                let key = key(number, Keys::Scattered);
+                let key = scattered(number);
                 let twins = twin.map(|twin| Twin { content: key, ..twin }).into_iter().collect();
                 Item { key, twins, bytes: None, when: When::Always }
             };
@@ -173,7 +173,7 @@ fn growth(what: &str, twin: Option<Twin>) {
     println!("{} bytes on disk per {what}", bytes / NOTED);
 }
 
-async fn append(journal: &Journal, next: &mut u64, rounds: u64, keys: Keys) {
+async fn append(journal: &Journal, next: &mut u64, rounds: u64, keys: fn(u64) -> Key) {
     for _ in 0..rounds {
         let mut sent = JoinSet::new();
         for _ in 0..BATCHES {
@@ -183,6 +183,11 @@ async fn append(journal: &Journal, next: &mut u64, rounds: u64, keys: Keys) {
         }
         sent.join_all().await;
     }
+}
+
+/// A key that lies anywhere.
+fn scattered(number: u64) -> Key {
+    key(scatter(number), number)
 }
 
 /// CPU time of this process, its threads included, in the kernel's ticks of 10 ms.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use journal::{Journal, ReadLimit, Retention, Twin, TwinSide};
 use tokio::{runtime::Runtime, task::JoinSet};
 
-use load::{ITEMS, Keys, batch, keep_all, now, open};
+use load::{ITEMS, batch, by_scope, keep_all, now, open};
 
 const RECORDS_DEFAULT: u64 = 10_000_000;
 /// Batches on their way at once: a full group of the writer.
@@ -98,7 +98,7 @@ async fn append(journal: &Journal, next: &mut u64, records: u64) {
     for _ in 0..records / ITEMS / BATCHES {
         let mut sent = JoinSet::new();
         for _ in 0..BATCHES {
-            let (journal, batch) = (journal.clone(), batch(*next, Keys::ByScope, Some(TWIN)));
+            let (journal, batch) = (journal.clone(), batch(*next, by_scope, Some(TWIN)));
             *next += ITEMS;
             sent.spawn(async move { journal.append(batch).await.expect("a commit") });
         }

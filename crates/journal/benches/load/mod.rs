@@ -1,7 +1,5 @@
 //! What benchmarks append: batches of 100 records of 1 KB from 10,000 scopes, with one mark each.
 
-#![allow(dead_code, reason = "each benchmark uses a part")]
-
 use std::{
     path::Path,
     sync::Arc,
@@ -15,13 +13,6 @@ use tokio::task::JoinSet;
 pub(crate) const ITEMS: u64 = 100;
 /// Bytes of a record.
 pub(crate) const RECORD_BYTES: usize = 1000;
-
-/// How keys are made: a scope's together, as [`journal::Key`] advises, or anywhere.
-#[derive(Clone, Copy)]
-pub(crate) enum Keys {
-    ByScope,
-    Scattered,
-}
 
 /// Nothing is trimmed.
 pub(crate) fn keep_all() -> Retention {
@@ -37,10 +28,10 @@ pub(crate) async fn open(directory: &Path, retention: Retention) -> (Journal, Jo
     (journal, writers)
 }
 
-/// The batch that begins with a number: of one scope, with one mark.
-pub(crate) fn batch(first: u64, keys: Keys, twin: Option<Twin>) -> Batch {
+/// The batch that begins with a number: of one scope, with one mark, its keys made by `key`.
+pub(crate) fn batch(first: u64, key: fn(u64) -> Key, twin: Option<Twin>) -> Batch {
     let item = |number: u64| {
-        let key = key(number, keys);
+        let key = key(number);
         let twins = twin.map(|twin| Twin { content: key, ..twin }).into_iter().collect();
         Item { key, twins, bytes: Some(vec![b'x'; RECORD_BYTES]), when: When::Always }
     };
@@ -55,12 +46,13 @@ fn scope(number: u64) -> u64 {
     number / ITEMS % 10_000
 }
 
-/// The key of a record.
-pub(crate) fn key(number: u64, keys: Keys) -> Key {
-    let first = match keys {
-        Keys::ByScope => scatter(scope(number)),
-        Keys::Scattered => scatter(number),
-    };
+/// The key of a record that lies beside the others of its scope, as [`journal::Key`] advises.
+pub(crate) fn by_scope(number: u64) -> Key {
+    key(scatter(scope(number)), number)
+}
+
+/// A key that begins with these bytes.
+pub(crate) fn key(first: u64, number: u64) -> Key {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&first.to_be_bytes());
     key[8..].copy_from_slice(&scatter(number).to_be_bytes());
@@ -68,7 +60,7 @@ pub(crate) fn key(number: u64, keys: Keys) -> Key {
 }
 
 /// Scattered like hashes (the mixer of splitmix64).
-fn scatter(number: u64) -> u64 {
+pub(crate) fn scatter(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
