@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use model::Origin;
-use redfish::{LogService, ServiceRoot};
+use redfish::{LogService, RequestError, ServiceRoot};
 use tokio::time::Instant;
 
 use crate::{
@@ -100,10 +100,12 @@ pub(crate) fn doubts(read: &Result<Tally, Broken>) -> bool {
     read.as_ref().is_ok_and(|tally| tally.again_after.is_some())
 }
 
-/// Logs as they are known: a fresh look-up when there is none or it is older than `max_age`.
+/// Logs as they are known: a fresh look-up when there is none or it is older than `max_age`. It begins with the service root,
+/// if that was not read just now.
 pub(crate) async fn look_up(
     context: &Context,
     logs: Option<Box<Logs>>,
+    root: Option<Box<ServiceRoot>>,
     max_age: Duration,
 ) -> Result<Box<Logs>, Broken> {
     learned_key::settle(context).await?;
@@ -112,8 +114,10 @@ pub(crate) async fn look_up(
         Some(logs) if logs.looked_up_at.elapsed() < good_for(&logs) => return Ok(logs),
         before => before,
     };
-    let root = context.client.root().await?;
-    context.status.identified(&root);
+    let root = match root {
+        Some(root) => *root,
+        None => read_root(context).await?,
+    };
     let mut found = context.client.log_services(&root).await?;
     for problem in &found.problems {
         context.failed_partly(problem);
@@ -133,6 +137,13 @@ pub(crate) async fn look_up(
     };
     let services = found.found.into_iter().map(watched).collect();
     Ok(Box::new(Logs { root, services, machine: found.machine, looked_up_at: Instant::now(), missed }))
+}
+
+/// The service root, which says what the endpoint is.
+pub(crate) async fn read_root(context: &Context) -> Result<ServiceRoot, RequestError> {
+    let root = context.client.root().await?;
+    context.status.identified(&root);
+    Ok(root)
 }
 
 /// How a reading came about.

@@ -8,7 +8,7 @@ use std::{pin::Pin, time::Duration};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, future::OptionFuture};
 use model::{Kind, Origin};
-use redfish::{Event, EventStream, Noise, RequestError, StreamError, StreamItem};
+use redfish::{Event, EventStream, Noise, RequestError, ServiceRoot, StreamError, StreamItem};
 use tokio::{sync::SemaphorePermit, time::Instant};
 
 use crate::{
@@ -119,7 +119,7 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
     run.wedge.opened();
     let age_proves = context.registry().reason(context.id()) != Some(Reason::StreamWedged);
     let proves_at = age_proves.then(|| opened_at + context.wish.logs.auto.min_stream_lifetime);
-    let reading = read_logs(context, run.logs.take(), Origin::Backfill);
+    let reading = read_logs(context, run.logs.take(), run.root.take(), Origin::Backfill);
     let mut following = Following {
         context,
         stream,
@@ -164,11 +164,16 @@ pub(crate) async fn follow(context: &Context, run: &mut StreamRun, stream: Event
 }
 
 /// Looks the logs up where that is due and reads them; hands the look-up back for the next time.
-fn read_logs(context: &Context, logs: Option<Box<Logs>>, origin: Origin) -> Reading<'_> {
+fn read_logs(
+    context: &Context,
+    logs: Option<Box<Logs>>,
+    root: Option<Box<ServiceRoot>>,
+    origin: Origin,
+) -> Reading<'_> {
     let occasion = Occasion { origin, since: context.now() };
     Box::pin(async move {
         let max_age = context.wish.logs.periodic.state_refresh_interval;
-        let mut logs = match catch_up::look_up(context, logs, max_age).await {
+        let mut logs = match catch_up::look_up(context, logs, root, max_age).await {
             Ok(logs) => logs,
             Err(broken) => return (None, Err(broken)),
         };
@@ -235,7 +240,7 @@ impl Following<'_> {
         }
         if self.reading.is_none() && now >= self.reconcile_at {
             self.reconcile_at = now + self.context.status.slowed(settings.reconcile_interval);
-            self.reading = Some(read_logs(self.context, run.logs.take(), Origin::Reconcile));
+            self.reading = Some(read_logs(self.context, run.logs.take(), None, Origin::Reconcile));
         }
         match self.pulse.look(self.heard(), now) {
             Silence::Death => return Err(Why::Trouble(StreamTrouble::Idle)),

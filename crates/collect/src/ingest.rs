@@ -131,11 +131,16 @@ fn parent(log: &str) -> &str {
 
 /// The key of a record in the journal: its uid, behind four bytes that all keys of one endpoint share. What one endpoint
 /// tells then lies close together in the journal's index (half the CPU of scattered keys); 92 bits of the hash remain.
-fn key(endpoint: &Endpoint, uid: Uid) -> journal::Key {
-    let scope = Uid::derive([endpoint.id.as_str().as_bytes()]).to_bytes();
+fn key(shared: [u8; 4], uid: Uid) -> journal::Key {
     let mut key = uid.to_bytes();
-    key[..4].copy_from_slice(&scope[..4]);
+    key[..4].copy_from_slice(&shared);
     key
+}
+
+/// The bytes that all keys of an endpoint share.
+fn shared(endpoint: &Endpoint) -> [u8; 4] {
+    let [first, second, third, fourth, ..] = Uid::derive([endpoint.id.as_str().as_bytes()]).to_bytes();
+    [first, second, third, fourth]
 }
 
 fn twins(keys: &[TwinKey], side: TwinSide) -> Vec<Twin> {
@@ -196,7 +201,8 @@ impl Ingest {
         let seen: Vec<Seen> = offers.iter().map(|offer| offer.measure(now, origin)).collect();
         let bookmark =
             bookmark.map(|(log, bookmark)| Mark { name: log.to_owned(), value: bookmark.encode() });
-        let items = offers.into_iter().map(|offer| offer.into_item(endpoint, origin, now)).collect();
+        let shared = shared(endpoint);
+        let items = offers.into_iter().map(|offer| offer.into_item(endpoint, shared, origin, now)).collect();
         let batch =
             Batch { scope: endpoint.id.as_str().into(), items, marks: bookmark.into_iter().collect() };
         let appended = self.journal.append(batch).await?;
@@ -241,6 +247,7 @@ impl Offer {
     fn into_item(
         mut self,
         endpoint: &Arc<Endpoint>,
+        shared: [u8; 4],
         origin: Origin,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Item {
@@ -257,7 +264,7 @@ impl Offer {
                 facts: self.facts,
             })),
         };
-        Item { key: key(endpoint, self.uid), twins: self.twins, bytes, when: self.when }
+        Item { key: key(shared, self.uid), twins: self.twins, bytes, when: self.when }
     }
 }
 
@@ -290,7 +297,7 @@ mod tests {
         let offer =
             Offer { uid, kind: Kind::Entry, facts, twins: Vec::new(), news: News::Tell, when: When::Always };
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let item = offer.into_item(&Arc::new(endpoint), Origin::Poll, now);
+        let item = offer.into_item(&Arc::new(endpoint), [0; 4], Origin::Poll, now);
         codec::decode(1, &item.bytes.unwrap()).unwrap()
     }
 

@@ -111,7 +111,7 @@ impl Polling<'_> {
             return Polled { tally: Err(error.into()), stream_appeared: false };
         }
         let known_since = before.as_ref().map(|logs| logs.looked_up_at());
-        let mut logs = match catch_up::look_up(context, before, max_age).await {
+        let mut logs = match catch_up::look_up(context, before, None, max_age).await {
             Ok(logs) => logs,
             Err(broken) => return Polled { tally: Err(broken), stream_appeared: false },
         };

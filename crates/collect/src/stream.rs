@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Mode, State,
     backoff::Backoff,
-    catch_up::Logs,
+    catch_up::{self, Logs},
     collector::{Broken, Context, Exit, Pause},
     downgrade::{Marked, Reason},
     failure_window::{FailureWindow, Verdict},
@@ -75,6 +75,8 @@ enum Verdicted {
 pub(crate) struct StreamRun {
     pub(crate) jitter: Jitter,
     pub(crate) logs: Option<Box<Logs>>,
+    /// As it was read to open the stream that is open now, for the look-up behind it.
+    pub(crate) root: Option<Box<ServiceRoot>>,
     pub(crate) last_event_id: Option<String>,
     /// Whether the connection that is open was asked to go on after an event.
     pub(crate) resumed: Resumed,
@@ -94,6 +96,7 @@ pub(crate) async fn run(context: &Context, standing: Standing) -> Exit {
     let mut run = StreamRun {
         jitter: context.jitter(),
         logs: None,
+        root: None,
         last_event_id: None,
         resumed: Resumed::No,
         newest: Newest::default(),
@@ -140,7 +143,8 @@ impl StreamRun {
                 Err(Broken::Request(error)) => return Err(Attempt::OpenFailed(error)),
                 Err(Broken::Append(_) | Broken::Read(_)) => return Err(Attempt::NoJournal),
             }
-            match open(context, self.logs.as_deref(), last_event_id, &mut self.stream_rest).await {
+            let (logs, root) = (self.logs.as_deref(), &mut self.root);
+            match open(context, logs, root, last_event_id, &mut self.stream_rest).await {
                 Ok(stream) => Ok(stream),
                 Err(OpenStreamError::NotAvailable(why)) => Err(Attempt::NotAvailable(why)),
                 Err(OpenStreamError::Failed(error)) => Err(Attempt::OpenFailed(error)),
@@ -331,16 +335,13 @@ impl StreamRun {
 async fn open(
     context: &Context,
     logs: Option<&Logs>,
+    fresh: &mut Option<Box<ServiceRoot>>,
     last_event_id: Option<String>,
     stream_rest: &mut Duration,
 ) -> Result<redfish::EventStream, OpenStreamError> {
-    let fresh;
-    let root: &ServiceRoot = if let Some(logs) = logs {
-        &logs.root
-    } else {
-        fresh = context.client.root().await.map_err(OpenStreamError::Failed)?;
-        context.status.identified(&fresh);
-        &fresh
+    let root = match logs {
+        Some(logs) => &logs.root,
+        None => fresh.insert(Box::new(catch_up::read_root(context).await.map_err(OpenStreamError::Failed)?)),
     };
     *stream_rest = root.stream_rest();
     context.client.open_stream(root, last_event_id.as_deref()).await

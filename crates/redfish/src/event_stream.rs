@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::{
     Body, Dating, Event, StreamError,
     event::{self, Decoded},
-    sse::{self, EVENT_BYTES_MAX, Guard},
+    sse::{self, EVENT_BYTES_MAX, Fields, Guard},
     text::loose::{Object, Text},
 };
 
@@ -196,19 +196,18 @@ impl EventStream {
 
     /// Reads one block; `None` when it carries no data.
     fn read(&mut self, block: &str) -> Option<StreamItem> {
-        let event = sse::parse(block, self.last_event_id().unwrap_or_default());
-        let named = names_itself(block) && is_offerable(&event.id);
-        let name = hash_of(&event.id);
-        if event.id.is_empty() {
-            self.last_event_id = None;
-        } else if is_offerable(&event.id) && self.last_event_id() != Some(&*event.id) {
-            self.last_event_id = Some(event.id.into_boxed_str());
+        let Fields { data, id } = Fields::of(block);
+        let id = id.filter(|id| is_offerable(id));
+        if let Some(id) = id
+            && self.last_event_id() != Some(id)
+        {
+            self.last_event_id = (!id.is_empty()).then(|| id.into());
         }
-        if event.data.trim().is_empty() {
+        if data.trim().is_empty() {
             return None;
         }
         let mut found = Found::default();
-        found.payload(&event.data);
+        found.payload(&data);
         let noise = found.noise;
         if found.events.is_empty() && found.rejected == 0 {
             if noise.records == 0 && found.buffer_exceeded {
@@ -218,21 +217,9 @@ impl EventStream {
             return Some(StreamItem::Skipped { noise });
         }
         self.buffer_exceeded = found.buffer_exceeded;
-        let name = found.name(named.then_some(name));
+        let name = found.name(id);
         Some(StreamItem::Events { events: found.events, rejected: found.rejected, noise, name })
     }
-}
-
-/// Whether a block says its own id; without one, that of the block before holds on.
-fn names_itself(block: &str) -> bool {
-    block.starts_with("id:") || block.contains("\nid:")
-}
-
-/// A hash that is good for one connection.
-fn hash_of(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Whether an id may be sent back in a header and names an event.
@@ -320,7 +307,7 @@ impl Found {
     /// What payloads that are the same one have alike. A bare record is a replay whatever its `id:`, which old bmcweb
     /// counts on with each copy. Without a time or an `EventId` nothing is proved: BMCs that leave them out also give
     /// every payload the same `id:`, and a real event would be swallowed.
-    fn name(&self, id: Option<u64>) -> Option<u64> {
+    fn name(&self, id: Option<&str>) -> Option<u64> {
         let certain =
             |event: &Event| event.identity.dating == Dating::Dated && event.facts.event_id.is_some();
         if (id.is_none() && !self.bare) || !self.events.iter().all(certain) {

@@ -13,8 +13,8 @@ use crate::{
     sse, time,
 };
 
-/// What a consumer sees of an event of a stream: `event:`, `data:`, the id that holds, and `retry:` in milliseconds.
-pub type Seen = (String, String, String, Option<u128>);
+/// What a consumer sees of an event of a stream: its data, and the id that holds.
+pub type Seen = (String, String);
 
 /// The events of a stream that comes in these pieces; `None` when one is refused as too large.
 pub fn sse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Seen>> {
@@ -23,11 +23,12 @@ pub fn sse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<Seen>> 
     for piece in pieces {
         let mut chunk = bytes::Bytes::copy_from_slice(piece);
         while let Some(block) = guard.next_block(&mut chunk).ok()? {
-            let event = sse::parse(&block, &id);
-            id.clone_from(&event.id);
-            if !event.data.is_empty() {
-                let retry = event.retry.map(|retry| retry.as_millis());
-                events.push((event.event, event.data, event.id, retry));
+            let fields = sse::Fields::of(&block);
+            if let Some(named) = fields.id {
+                named.clone_into(&mut id);
+            }
+            if !fields.data.is_empty() {
+                events.push((fields.data.into_owned(), id.clone()));
             }
         }
         assert!(chunk.is_empty(), "everything is taken");

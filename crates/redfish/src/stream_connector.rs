@@ -1,44 +1,30 @@
-//! Opens the connection of an event stream: its own TCP and TLS connection, HTTP/1.1 by hyper with a capped buffer.
+//! Opens the connection of an event stream: its own TCP and TLS connection with one request of HTTP/1.1 on it.
 //!
-//! hyper's buffer grows in a burst and never shrinks, and reqwest cannot cap it; with thousands of idle streams that is
-//! most of the memory. There is no task behind the connection: whoever polls the body drives it.
+//! A client that can do more keeps 24 KiB of buffers and queues for each connection, and with thousands of idle streams that
+//! is most of the memory (ADR 16). There is no task behind the connection: whoever polls the body reads from it.
 
-use std::{
-    error::Error,
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, Uri,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
-};
-use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::http1,
-    rt::{Read, Write},
-};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response, header::HOST};
+use http_body_util::{BodyExt, Full};
 use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     Address, Body, BoxError, Certificate, Handshake, Peer, TransportError,
     connect_budget::{CONNECT_DEADLINE, ConnectBudget, ConnectTimedOut, HANDSHAKE_DEADLINE},
     https::{KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, KEEPALIVE_TIME},
+    response_head,
+    stream_body::StreamBody,
     transport_failure,
 };
-
-/// hyper's smallest; a response head larger than this is refused.
-const READ_BUFFER_MAX: usize = 8192;
 
 /// Opens streams of one endpoint.
 pub(crate) struct StreamConnector {
@@ -55,24 +41,19 @@ impl StreamConnector {
     /// Connects and sends the request; answers when the response head has come.
     pub(crate) async fn open(
         self: Arc<Self>,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<Response<Body>, TransportError> {
-        let host = HeaderValue::try_from(self.address.authority()).map_err(exchange)?;
-        request.headers_mut().insert(HOST, host);
-        // A server, unlike a proxy, is asked for the path alone.
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        *request.uri_mut() = path.parse::<Uri>().map_err(exchange)?;
-
+        let request = head_of(&request, &self.address.authority());
         let place = self.budget.enter().await;
         let tcp = self.connect().await?;
         if self.address.scheme() == "http" {
             drop(place);
-            return converse(TokioIo::new(tcp), request).await;
+            return converse(tcp, &request).await;
         }
         let tls = self.shake_hands(tcp).await?;
         drop(place);
         let peer = tls.get_ref().1.peer_certificates().and_then(|chain| Peer::decode(chain.first()?));
-        let mut response = converse(TokioIo::new(tls), request).await?;
+        let mut response = converse(tls, &request).await?;
         if let Some(peer) = peer {
             response.extensions_mut().insert(peer);
         }
@@ -139,84 +120,30 @@ fn exchange(error: impl Into<BoxError>) -> TransportError {
     TransportError::Exchange(error.into())
 }
 
-/// Without a body: hyper keeps room for 32 requests for as long as the connection lives.
-type Connection<T> = Pin<Box<http1::Connection<T, Empty<Bytes>>>>;
+/// A request as it is sent: streams are asked for without a body. A server, unlike a proxy, is asked for the path alone.
+fn head_of<B>(request: &Request<B>, authority: &str) -> Vec<u8> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut head = format!("{} {path} HTTP/1.1\r\n{HOST}: {authority}\r\n", request.method()).into_bytes();
+    for (name, value) in request.headers().iter().filter(|(name, _)| **name != HOST) {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
 
-async fn converse<T>(io: T, request: Request<Full<Bytes>>) -> Result<Response<Body>, TransportError>
+/// Sends a request and reads the head of the response.
+async fn converse<T>(mut io: T, request: &[u8]) -> Result<Response<Body>, TransportError>
 where
-    T: Read + Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(READ_BUFFER_MAX)
-        .ignore_invalid_headers_in_responses(true)
-        .handshake(io)
-        .await
-        .map_err(exchange)?;
-    let mut connection: Option<Connection<T>> = Some(Box::pin(connection));
-    let mut head = Box::pin(sender.send_request(request.map(|_| Empty::new())));
-    let response = std::future::poll_fn(|cx| {
-        drive(&mut connection, cx);
-        head.as_mut().poll(cx)
-    })
-    .await
-    .map_err(exchange)?;
-    let headers = response.headers();
-    let until_close = !headers.contains_key(TRANSFER_ENCODING) && !headers.contains_key(CONTENT_LENGTH);
-    Ok(response.map(|incoming| DrivenBody { connection, incoming, until_close }.boxed_unsync()))
-}
-
-/// Lets the connection read and write. Its errors come out of the response or its body.
-fn drive<T>(connection: &mut Option<Connection<T>>, cx: &mut Context<'_>)
-where
-    T: Read + Write + Unpin + Send + 'static,
-{
-    if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
-        *connection = None;
-    }
-}
-
-/// rustls' error for a connection closed without `close_notify`.
-fn is_unannounced_end(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::UnexpectedEof)
-}
-
-/// A response body together with the connection it comes from.
-struct DrivenBody<T: Read + Write> {
-    connection: Option<Connection<T>>,
-    incoming: Incoming,
-    /// The end of the connection is the end of the body (bmcweb).
-    until_close: bool,
-}
-
-impl<T> http_body::Body for DrivenBody<T>
-where
-    T: Read + Write + Unpin + Send + 'static,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
-        drive(&mut this.connection, cx);
-        let frame = ready!(Pin::new(&mut this.incoming).poll_frame(cx));
-        match frame {
-            // A process that ends closes TCP but says no farewell in TLS. An event that was cut is dropped by the reader.
-            Some(Err(error)) if this.until_close && is_unannounced_end(&error) => Poll::Ready(None),
-            frame => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
+    io.write_all(request).await.map_err(exchange)?;
+    io.flush().await.map_err(exchange)?;
+    let (response, first) = response_head::read(&mut io).await.map_err(exchange)?;
+    let body = StreamBody::new(io, &response, first).map_err(exchange)?;
+    Ok(response.map(|()| body.boxed_unsync()))
 }
 
 #[cfg(test)]

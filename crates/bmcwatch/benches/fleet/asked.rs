@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Storm(usize),
     /// So many BMCs for so many minutes.
     Hour(usize, u32),
+    /// Instructions of an event.
+    Instructions,
     /// Pictures of what was saved.
     Plot,
     /// Serves BMCs, those of the fleet from `first`.
@@ -48,7 +50,7 @@ enum What {
 }
 
 const USAGE: &str = "usage: cargo bench -p bmcwatch --bench fleet -- \
-                     [--short | storm | hour | plot] [--endpoints N] [--seconds S] [--minutes M]";
+                     [--short | storm | hour | instructions | plot] [--endpoints N] [--seconds S] [--minutes M]";
 
 pub(crate) fn role() -> anyhow::Result<Role> {
     let mut asked = Asked { endpoints: 1_000, seconds: 10, depth: Depth::Whole };
@@ -63,6 +65,7 @@ pub(crate) fn role() -> anyhow::Result<Role> {
             "--short" => asked.depth = Depth::Short,
             "storm" => what = What::Storm,
             "plot" => return Ok(Role::Plot),
+            "instructions" => return Ok(Role::Instructions),
             "hour" => what = What::Hour,
             "--minutes" => minutes = value()?.parse().context(USAGE)?,
             "--endpoints" => asked.endpoints = value()?.parse().context(USAGE)?,

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
-    process::Child,
+    process::{Child, Command},
     sync::Arc,
     time::Duration,
 };
@@ -44,12 +44,26 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn start(places: &[Place], ca: &str, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(Command::new, places, ca, directory)
+    }
+
+    /// The same under callgrind.
+    pub(crate) fn start_counted(places: &[Place], ca: &str, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(process::counted, places, ca, directory)
+    }
+
+    fn start_as(
+        run: impl FnOnce(PathBuf) -> Command,
+        places: &[Place],
+        ca: &str,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let addresses: Vec<&str> = places.iter().map(|place| place.address.as_str()).collect();
         std::fs::write(directory.join("addresses"), addresses.join("\n"))?;
         std::fs::write(directory.join("ca.pem"), ca)?;
         let words = ["role:bare", directory.to_str().context("name the directory")?];
-        Ok(Self { child: process::role(&words)?, directory: directory.to_owned() })
+        Ok(Self { child: process::role_as(run, &words)?, directory: directory.to_owned() })
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -23,12 +23,25 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the daemon on these BMCs, with everything that it writes in `directory`.
     pub(crate) fn start(places: &[Place], directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(Command::new, places, directory)
+    }
+
+    /// The same under callgrind.
+    pub(crate) fn start_counted(places: &[Place], directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(process::counted, places, directory)
+    }
+
+    fn start_as(
+        run: impl FnOnce(PathBuf) -> Command,
+        places: &[Place],
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
         // The port is free a moment later, unless somebody is very quick.
         let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let config = directory.join("bmcwatch.toml");
         std::fs::write(&config, text(places, directory, admin))?;
-        let child = Command::new(env!("CARGO_BIN_EXE_bmcwatch"))
+        let child = run(env!("CARGO_BIN_EXE_bmcwatch").into())
             .arg("--config")
             .arg(&config)
             .arg("run")

@@ -10,6 +10,7 @@ mod bmcs;
 mod daemon;
 mod full_journal;
 mod hour;
+mod instructions;
 mod plot;
 mod process;
 mod report;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Ok(Role::Measure(asked)) => with_files(asked.endpoints, || measure(asked)),
         Ok(Role::Storm(endpoints)) => with_files(endpoints, || storm::measure(endpoints)),
         Ok(Role::Hour(endpoints, minutes)) => with_files(endpoints, || hour::measure(endpoints, minutes)),
+        Ok(Role::Instructions) => instructions::measure(),
         Ok(Role::Plot) => plot::draw(&runs(), &root().join("docs/pictures")),
         Ok(Role::Bmcs { first, count }) => served::serve(first, count),
         Ok(Role::Bare(directory)) => bare::run(&directory),
@@ -61,7 +63,7 @@ fn measure(asked: Asked) -> anyhow::Result<()> {
     }
 }
 
-/// Where runs are saved.
+/// Where runs and counts are saved.
 fn runs() -> PathBuf {
     root().join("target/bench-fleet")
 }

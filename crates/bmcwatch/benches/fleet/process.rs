@@ -1,6 +1,7 @@
 //! What the kernel says of a process, and starting our own program again in another role.
 
 use std::{
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,6 +11,8 @@ use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     signal::{Signal, kill},
 };
+
+use crate::runs;
 
 /// Descriptors beside those of connections.
 const OPEN_FILES_SPARE: u64 = 500;
@@ -76,9 +79,27 @@ pub(crate) fn raise_open_files(endpoints: usize) -> anyhow::Result<()> {
 
 /// This program in another role, its input and output ours.
 pub(crate) fn role(words: &[&str]) -> anyhow::Result<Child> {
+    role_as(Command::new, words)
+}
+
+/// The same; `run` says how a program is run.
+pub(crate) fn role_as(run: impl FnOnce(PathBuf) -> Command, words: &[&str]) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("find this program")?;
-    let spawned = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let spawned = run(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     spawned.with_context(|| format!("start this program as {}", words[0]))
+}
+
+/// A program under callgrind.
+pub(crate) fn counted(program: PathBuf) -> Command {
+    let mut command = Command::new("valgrind");
+    let out = format!("--callgrind-out-file={}", runs().join("callgrind.%p").display());
+    command.args(["--tool=callgrind", "--quiet", &out]).arg(program);
+    command
+}
+
+/// Where callgrind puts its `nth` count of a process.
+pub(crate) fn counts(id: u32, nth: usize) -> PathBuf {
+    runs().join(format!("callgrind.{id}.{nth}"))
 }
 
 /// Ends a process as a service manager does, and waits.

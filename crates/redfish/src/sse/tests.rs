@@ -1,15 +1,15 @@
-//! The guard against every way of cutting and spoiling a stream.
+//! Every way of cutting and spoiling a stream; of good text, what `eventsource-stream` reads of it too.
 
+use std::convert::Infallible;
+
+use eventsource_stream::Eventsource;
+use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a consumer sees of an event.
-type Seen = (String, String, String, Option<std::time::Duration>);
-
-fn seen(event: Event) -> Seen {
-    (event.event, event.data, event.id, event.retry)
-}
+/// What a consumer sees of an event: its data, and the id that holds.
+type Seen = (String, String);
 
 /// All events of a stream that came in these pieces, each with the id that holds.
 fn read(pieces: &[&[u8]]) -> Result<Vec<Seen>, TooLarge> {
@@ -18,10 +18,12 @@ fn read(pieces: &[&[u8]]) -> Result<Vec<Seen>, TooLarge> {
     for piece in pieces {
         let mut chunk = Bytes::copy_from_slice(piece);
         while let Some(block) = guard.next_block(&mut chunk)? {
-            let event = parse(&block, &id);
-            id.clone_from(&event.id);
-            if !event.data.is_empty() {
-                events.push(seen(event));
+            let fields = Fields::of(&block);
+            if let Some(named) = fields.id {
+                named.clone_into(&mut id);
+            }
+            if !fields.data.is_empty() {
+                events.push((fields.data.into_owned(), id.clone()));
             }
         }
         assert!(chunk.is_empty(), "everything is taken");
@@ -31,14 +33,15 @@ fn read(pieces: &[&[u8]]) -> Result<Vec<Seen>, TooLarge> {
 
 /// The data of all events.
 fn data(pieces: &[&[u8]]) -> Vec<String> {
-    read(pieces).unwrap().into_iter().map(|event| event.1).collect()
+    read(pieces).unwrap().into_iter().map(|(data, _)| data).collect()
 }
 
 /// The bare parser on the whole text at once.
 fn bare(text: &str) -> Vec<Seen> {
     let events = stream::iter([Ok::<_, Infallible>(text)]).eventsource();
     let events: Vec<_> = events.collect::<Vec<_>>().now_or_never().unwrap();
-    events.into_iter().map(|event| seen(event.unwrap())).filter(|event| !event.1.is_empty()).collect()
+    let told = events.into_iter().map(Result::unwrap).filter(|event| !event.data.is_empty());
+    told.map(|event| (event.data, event.id)).collect()
 }
 
 #[test]
@@ -74,10 +77,10 @@ fn bad_utf8_costs_only_itself() {
     let mut guard = Guard::default();
     let mut chunk = Bytes::from_static(b"data: 30\xB0C\n\ndata: good\n\n");
     let first = guard.next_block(&mut chunk).unwrap().unwrap();
-    assert_eq!(parse(&first, "").data, "30\u{FFFD}C");
+    assert_eq!(Fields::of(&first).data, "30\u{FFFD}C");
     assert_eq!(guard.replaced(), 1);
     let second = guard.next_block(&mut chunk).unwrap().unwrap();
-    assert_eq!(parse(&second, "").data, "good");
+    assert_eq!(Fields::of(&second).data, "good");
     assert_eq!(guard.replaced(), 1);
     assert_eq!(data(&[b"data: caf\xC3", b"\xA9\n\n"]), ["caf\u{E9}"], "cut inside a character it is good");
 }
@@ -97,8 +100,7 @@ fn comments_are_noticed_and_dropped() {
 
 #[test]
 fn an_id_holds_until_another_comes_also_without_data() {
-    let ids =
-        |text: &[u8]| -> Vec<String> { read(&[text]).unwrap().into_iter().map(|event| event.2).collect() };
+    let ids = |text: &[u8]| -> Vec<String> { read(&[text]).unwrap().into_iter().map(|(_, id)| id).collect() };
     assert_eq!(ids(b"id: 7\ndata: x\n\ndata: y\n\n"), ["7", "7"]);
     assert_eq!(ids(b"id: 9\n\ndata: y\n\n"), ["9"]);
     assert_eq!(ids(b"id: 9\ndata: x\n\nid\ndata: y\n\n"), ["9", ""]);
@@ -132,7 +134,7 @@ fn an_event_just_under_the_limit_is_read_and_its_buffer_released() {
     event.resize(EVENT_BYTES_MAX - 2, b'x');
     event.extend_from_slice(b"\n\n");
     let block = guard.next_block(&mut Bytes::from(event)).unwrap().unwrap();
-    assert_eq!(parse(&block, "").data.len(), EVENT_BYTES_MAX - 8);
+    assert_eq!(Fields::of(&block).data.len(), EVENT_BYTES_MAX - 8);
     assert_eq!(guard.block.capacity(), 0);
 }
 

@@ -1,0 +1,232 @@
+//! The body of an HTTP/1 response together with the connection that it comes on, for event streams (RFC 9112 6 and 7).
+//!
+//! An idle one holds its connection and where it stands, and no buffer: what comes is read into the stack and handed on at
+//! once, without the framing. Not here: the head (`response_head`), and what the data is.
+
+use std::{
+    io,
+    mem::{self, MaybeUninit},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{
+    Response, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::BoxError;
+
+/// What is read at once.
+const READ_BYTES: usize = 8192;
+/// Everything around the chunks' data, between two pieces of it: extensions and trailers, which nobody reads.
+const OVERHEAD_BYTES_MAX: u32 = 8192;
+
+/// A body and its connection.
+pub(crate) struct StreamBody<T> {
+    /// `None` when it is over.
+    io: Option<T>,
+    framing: Framing,
+    /// What came with the head.
+    first: Vec<u8>,
+}
+
+impl<T> StreamBody<T> {
+    /// The body behind a head, of which `first` has come.
+    pub(crate) fn new(io: T, head: &Response<()>, first: Vec<u8>) -> Result<Self, BoxError> {
+        Ok(Self { io: Some(io), framing: Framing::of(head)?, first })
+    }
+}
+
+/// How the end of a body is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// By its length; so much is to come.
+    Length(u64),
+    /// By an empty chunk.
+    Chunked(Place),
+    /// By the end of the connection (bmcweb).
+    UntilClose,
+}
+
+/// Where in a chunked body the next byte stands; `around` counts the bytes since the last data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the size, of which so much has come.
+    Size { size: u64, digits: u8 },
+    /// Behind the size, to the end of its line.
+    Extension { size: u64, around: u32 },
+    /// In the data.
+    Data { left: u64 },
+    /// At the line end behind the data.
+    DataEnd,
+    /// In the trailers; the line so far is empty or not.
+    Trailer { line_is_empty: bool, around: u32 },
+    /// Behind the body.
+    End,
+}
+
+/// The body is not what HTTP says a chunked one is.
+#[derive(Debug, thiserror::Error)]
+#[error("a chunk of the response cannot be read")]
+struct BadChunk;
+
+impl Framing {
+    fn of(head: &Response<()>) -> Result<Self, BoxError> {
+        if matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(Self::Length(0));
+        }
+        let headers = head.headers();
+        if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+            let last = coding.to_str()?.rsplit(',').next().unwrap_or_default();
+            let chunked = last.trim().eq_ignore_ascii_case("chunked");
+            return Ok(if chunked { Self::Chunked(Place::BEGIN) } else { Self::UntilClose });
+        }
+        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+        let Some(length) = lengths.next() else { return Ok(Self::UntilClose) };
+        if lengths.any(|other| other != length) {
+            return Err("the response has two lengths".into());
+        }
+        Ok(Self::Length(length.to_str()?.trim().parse()?))
+    }
+
+    fn is_over(self) -> bool {
+        matches!(self, Self::Length(0) | Self::Chunked(Place::End))
+    }
+
+    /// Takes the data out of what came.
+    fn take(&mut self, came: &[u8]) -> Result<Bytes, BadChunk> {
+        match self {
+            Self::UntilClose => Ok(Bytes::copy_from_slice(came)),
+            Self::Length(left) => {
+                // More than was announced is nobody's.
+                let data = &came[..came.len().min(usize::try_from(*left).unwrap_or(usize::MAX))];
+                *left -= data.len() as u64;
+                Ok(Bytes::copy_from_slice(data))
+            }
+            Self::Chunked(place) => place.take(came),
+        }
+    }
+}
+
+impl Place {
+    const BEGIN: Self = Self::Size { size: 0, digits: 0 };
+
+    fn take(&mut self, mut came: &[u8]) -> Result<Bytes, BadChunk> {
+        let mut data = Vec::new();
+        while let Some((byte, rest)) = came.split_first() {
+            if let Self::Data { left } = self {
+                let length = came.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                if data.is_empty() {
+                    data.reserve_exact(came.len());
+                }
+                data.extend_from_slice(&came[..length]);
+                came = &came[length..];
+                *left -= length as u64;
+                if *left == 0 {
+                    *self = Self::DataEnd;
+                }
+                continue;
+            }
+            *self = self.after(*byte)?;
+            came = rest;
+        }
+        Ok(data.into())
+    }
+
+    /// Where the byte behind this one stands. A lone LF ends a line too.
+    fn after(self, byte: u8) -> Result<Self, BadChunk> {
+        let around = |around: u32| (around < OVERHEAD_BYTES_MAX).then_some(around + 1).ok_or(BadChunk);
+        Ok(match (self, byte) {
+            (Self::Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
+                let size = size.checked_mul(16).and_then(|size| size.checked_add(digit.into()));
+                Self::Size { size: size.ok_or(BadChunk)?, digits: digits.saturating_add(1) }
+            }
+            (Self::Size { digits: 0, .. }, _) => return Err(BadChunk),
+            (Self::Size { size, .. } | Self::Extension { size, .. }, b'\n') => match size {
+                0 => Self::Trailer { line_is_empty: true, around: 0 },
+                left => Self::Data { left },
+            },
+            (Self::Size { size, .. }, b'\r' | b';' | b' ' | b'\t') => Self::Extension { size, around: 0 },
+            (Self::Extension { size, around: before }, _) => {
+                Self::Extension { size, around: around(before)? }
+            }
+            (Self::DataEnd, b'\r') => Self::DataEnd,
+            (Self::DataEnd, b'\n') => Self::BEGIN,
+            (Self::Size { .. } | Self::DataEnd | Self::Data { .. }, _) => return Err(BadChunk),
+            (Self::Trailer { line_is_empty: true, .. }, b'\n') | (Self::End, _) => Self::End,
+            (Self::Trailer { line_is_empty: empty, around: before }, _) => {
+                let line_is_empty = byte == b'\n' || (empty && byte == b'\r');
+                Self::Trailer { line_is_empty, around: around(before)? }
+            }
+        })
+    }
+}
+
+impl<T: AsyncRead + Unpin> Body for StreamBody<T> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        loop {
+            if this.framing.is_over() {
+                this.io = None;
+            }
+            let Some(io) = &mut this.io else { return Poll::Ready(None) };
+            let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            let first = mem::take(&mut this.first);
+            let taken = if first.is_empty() {
+                match ready!(Pin::new(io).poll_read(cx, &mut read)) {
+                    Ok(()) if !read.filled().is_empty() => this.framing.take(read.filled()),
+                    ended => {
+                        this.io = None;
+                        return Poll::Ready(end(this.framing, ended).map(Err));
+                    }
+                }
+            } else {
+                this.framing.take(&first)
+            };
+            match taken {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(bad) => {
+                    this.io = None;
+                    return Poll::Ready(Some(Err(bad.into())));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.io.is_none() || self.framing.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left),
+            Framing::Chunked(_) | Framing::UntilClose => SizeHint::default(),
+        }
+    }
+}
+
+/// What the end of the connection means. A process that ends closes TCP but says no farewell in TLS, which rustls calls an
+/// unexpected end. An event that was cut is dropped by the reader.
+fn end(framing: Framing, ended: io::Result<()>) -> Option<BoxError> {
+    let error = ended.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+    match framing {
+        Framing::UntilClose if error.kind() == io::ErrorKind::UnexpectedEof => None,
+        Framing::UntilClose | Framing::Length(_) | Framing::Chunked(_) => Some(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
