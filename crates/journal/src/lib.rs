@@ -4,7 +4,8 @@
 //! It knows nothing of BMCs, of JSON, of sinks: bytes in, bytes out. What is acknowledged is on disk.
 //!
 //! One SQLite database in write-ahead mode, synced at every commit; one [`Writer`] task, which groups what arrives
-//! within 50 ms (or 512 items) into one transaction; reads on a connection of their own, in short transactions.
+//! within 50 ms (or 512 items, or 16 requests to which nothing is added) into one transaction; reads on a connection of their own,
+//! in short transactions.
 //!
 //! Not here: forgetting keys. Records go by age and size, keys stay, so that an old entry which a BMC's log still
 //! holds is not news again. So the file grows for good by 23 bytes per item ever seen: 2.3 GB for 100 million. An item

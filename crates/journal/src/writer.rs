@@ -37,6 +37,10 @@ const GATHER_LOOK: Duration = Duration::from_millis(5);
 /// Items in a group at which it is committed at once: beyond, a larger group hardly costs less per item.
 const GROUP_ITEMS: usize = 512;
 
+/// Requests in a group that is not kept waiting once a look finds nothing new: in a burst all who have more wait for an answer
+/// first, and would get the next one 50 ms later for nothing. One that floods us alone has no company, and is slowed.
+const COMPANY: usize = 16;
+
 /// How often retention looks.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -58,7 +62,7 @@ pub(crate) struct Request {
     pub(crate) reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
-/// The task that writes: group commit (up to 512 items or 50 ms), retention. Its owner awaits [`run`](Writer::run).
+/// The task that writes: group commit (up to 512 items or 50 ms, or 16 requests to which nothing is added), retention. Its owner awaits [`run`](Writer::run).
 /// Dropped before its time, it closes the journal; what was acknowledged is durable nevertheless.
 pub struct Writer {
     requests: mpsc::Receiver<Request>,
@@ -163,6 +167,7 @@ impl Writer {
             return group;
         }
         let deadline = Instant::now() + LINGER;
+        let mut before = 0;
         loop {
             while items < GROUP_ITEMS
                 && let Ok(request) = self.requests.try_recv()
@@ -172,9 +177,11 @@ impl Writer {
             }
             let now = Instant::now();
             let is_last = *self.closing.borrow() || self.requests.is_closed();
-            if items >= GROUP_ITEMS || now >= deadline || is_last {
+            let all_wait = group.len() >= COMPANY && group.len() == before;
+            if items >= GROUP_ITEMS || now >= deadline || is_last || all_wait {
                 return group;
             }
+            before = group.len();
             sleep_until((now + GATHER_LOOK).min(deadline)).await;
         }
     }

@@ -25,6 +25,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::bail;
 use asked::{Asked, Depth, Role};
 
 fn main() -> ExitCode {
@@ -57,6 +58,9 @@ fn measure(asked: Asked) -> anyhow::Result<()> {
     let report = table::measure(asked)?;
     report.print()?;
     report.save(&runs())?;
+    if let Some(wrong) = report.wrong() {
+        bail!("{wrong}");
+    }
     match asked.depth {
         Depth::Whole => Ok(()),
         Depth::Short => report.judge(),

@@ -32,6 +32,8 @@ pub(crate) struct Steady {
 /// One side: the daemon or the floor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
+    /// What went wrong in the storms and the bursts after them; everything else is worth printing all the same.
+    pub(crate) wrong: Option<String>,
     /// With one endpoint.
     pub(crate) alone: Usage,
     /// The moment when all streams were open.
@@ -239,7 +241,10 @@ impl Report {
             "\n{endpoints} endpoints, {seconds} s at 2,000 events/s, a burst of {}",
             self.watched.burst_events
         )?;
-        writeln!(out, "every event is in the file exactly once\n")?;
+        match self.wrong() {
+            None => writeln!(out, "every event is in the file exactly once\n")?,
+            Some(wrong) => writeln!(out, "WRONG: {wrong}; rows that follow it are empty\n")?,
+        }
         writeln!(
             out,
             "| {:<34} | {:>9} | {:>9} | {:>5} | {:>9} | {:<4} |",
@@ -262,6 +267,11 @@ impl Report {
         }
         writeln!(out, "\n{PEER}")?;
         Ok(())
+    }
+
+    /// Events that are missing or were told twice, or what did not come back.
+    pub(crate) fn wrong(&self) -> Option<&str> {
+        self.watched.wrong.as_deref().or(self.floor.wrong.as_deref())
     }
 
     /// Where a budget is missed by far; not a matter of noise.

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// Events logged in a burst between two looks at the sockets.
 const BURST_STEP: usize = 256;
 /// How long a fleet may take to notice that its streams have ended, and to be polled.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(15);
 /// How exactly a first poll is timed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

@@ -88,15 +88,27 @@ fn watched(bmcs: &mut Bmcs, asked: Asked, scratch: &Path, one: &Usage) -> anyhow
     measured.connected_after = connected_after;
     measured.connected = connected;
     scrapes(&daemon, &mut measured)?;
+    let done = worse(bmcs, asked, &daemon, &mut measured);
+    measured.wrong = done.err().map(|error| format!("bmcwatch: {error:#}"));
+    daemon.stop()?;
+    if asked.depth == Depth::Whole {
+        say("a start with a full journal");
+        measured.open_took = full_journal::time_to_ready(&bmcs.addresses[..1], &scratch.join("full"))?;
+    }
+    Ok(measured)
+}
+
+/// What a fleet does to the daemon on its worst days, and polling. When something of it goes wrong, what was measured before
+/// is worth printing all the same.
+fn worse(bmcs: &mut Bmcs, asked: Asked, daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
     if asked.depth == Depth::Whole {
         say("six storms, and 300 events on each stream");
-        churn(bmcs, daemon.id(), &daemon.records(), &mut measured)?;
+        churn(bmcs, daemon.id(), &daemon.records(), PROVEN, measured)?;
     }
     say("all event services go, and polling");
     (measured.first_poll_max, measured.first_poll_p99) = bmcs.downgrade()?;
     if asked.depth == Depth::Short {
-        daemon.stop()?;
-        return Ok(measured);
+        return Ok(());
     }
     std::thread::sleep(SETTLE);
     let (before, requests) = (process::usage(daemon.id())?, bmcs.requests()?);
@@ -104,10 +116,7 @@ fn watched(bmcs: &mut Bmcs, asked: Asked, scratch: &Path, one: &Usage) -> anyhow
     let polls = asked.endpoints as f64 * POLLING.div_duration_f64(POLL_EVERY);
     measured.poll_cpu = process::since(daemon.id(), &before)?.div_f64(polls);
     measured.poll_requests = (bmcs.requests()? - requests) as f64 / polls;
-    daemon.stop()?;
-    say("a start with a full journal");
-    measured.open_took = full_journal::time_to_ready(&bmcs.addresses[..1], &scratch.join("full"))?;
-    Ok(measured)
+    Ok(())
 }
 
 fn floor(bmcs: &mut Bmcs, asked: Asked, scratch: &Path) -> anyhow::Result<Measured> {
@@ -132,7 +141,9 @@ fn floor(bmcs: &mut Bmcs, asked: Asked, scratch: &Path) -> anyhow::Result<Measur
     measured.connected_after = connected_after;
     measured.connected = connected;
     if asked.depth == Depth::Whole {
-        churn(bmcs, bare.id(), &bare.records(), &mut measured)?;
+        // The floor gives no stream up, however young it dies.
+        let done = churn(bmcs, bare.id(), &bare.records(), Duration::ZERO, &mut measured);
+        measured.wrong = done.err().map(|error| format!("the floor: {error:#}"));
     }
     bare.stop()?;
     Ok(measured)
@@ -154,7 +165,13 @@ fn scrapes(daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
 
 /// All streams are cut, again and again, then every one gets a burst: what memory stays taken, and how long the way back
 /// was.
-fn churn(bmcs: &mut Bmcs, id: u32, file: &Path, measured: &mut Measured) -> anyhow::Result<()> {
+fn churn(
+    bmcs: &mut Bmcs,
+    id: u32,
+    file: &Path,
+    proven: Duration,
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
     let endpoints = bmcs.addresses.len();
     bmcs.set_latency(LATENCY)?;
     let before = process::usage(id)?;
@@ -163,7 +180,7 @@ fn churn(bmcs: &mut Bmcs, id: u32, file: &Path, measured: &mut Measured) -> anyh
         bmcs.cut(0, 1)?;
         bmcs.wait_until_open(endpoints)?;
         measured.storm_took = measured.storm_took.max(begun.elapsed());
-        std::thread::sleep(PROVEN);
+        std::thread::sleep(proven);
     }
     measured.storm_cpu = process::since(id, &before)? / STORMS;
     bmcs.set_latency(Duration::ZERO)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journal::{AppendError, Appended, Batch, Outcome, ReadError, ReadLimit};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{KEEP, Story, batch, item, key, mark};
 
@@ -35,6 +35,21 @@ async fn a_full_group_does_not_wait() {
     story.journal.append(batch((1..=512).map(item).collect())).await.unwrap();
     assert_eq!(started.elapsed(), Duration::ZERO);
     assert_eq!(*story.journal.head().borrow(), 512);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_has_all_its_company_does_not_wait() {
+    for (requests, waits_ms) in [(15, 50), (16, 5)] {
+        let story = Story::in_memory(KEEP).await;
+        let started = Instant::now();
+        let mut sent = JoinSet::new();
+        for number in 1..=requests {
+            let journal = story.journal.clone();
+            sent.spawn(async move { journal.append(batch(vec![item(number)])).await.unwrap() });
+        }
+        sent.join_all().await;
+        assert_eq!(started.elapsed().as_millis(), waits_ms, "{requests} requests");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,9 +130,9 @@ async fn closing_commits_what_was_sent_and_refuses_the_rest() {
     assert_eq!(again.positions().await, [1]);
 }
 
-fn send_append(story: &Story, number: u64) -> tokio::task::JoinSet<Outcome> {
+fn send_append(story: &Story, number: u64) -> JoinSet<Outcome> {
     let journal = story.journal.clone();
-    let mut sent = tokio::task::JoinSet::new();
+    let mut sent = JoinSet::new();
     sent.spawn(async move { journal.append(batch(vec![item(number)])).await.unwrap().outcomes[0] });
     sent
 }
