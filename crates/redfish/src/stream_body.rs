@@ -24,6 +24,8 @@ use crate::BoxError;
 const READ_BYTES: usize = 8192;
 /// Everything around the chunks' data, between two pieces of it: extensions and trailers, which nobody reads.
 const OVERHEAD_BYTES_MAX: u32 = 8192;
+/// Digits of a chunk's size: as many as 64 bits have.
+const SIZE_DIGITS_MAX: u8 = 16;
 
 /// A body and its connection.
 pub(crate) struct StreamBody<T> {
@@ -63,10 +65,14 @@ enum Place {
     Data { left: u64 },
     /// At the line end behind the data.
     DataEnd,
+    /// Between the CR and the LF of that.
+    DataEndFeed,
     /// In the trailers; the line so far is empty or not.
     Trailer { line_is_empty: bool, around: u32 },
     /// Behind the body.
     End,
+    /// Behind something that no chunked body has. What came before it is data all the same.
+    Bad,
 }
 
 /// The body is not what HTTP says a chunked one is.
@@ -98,14 +104,14 @@ impl Framing {
     }
 
     /// Takes the data out of what came.
-    fn take(&mut self, came: &[u8]) -> Result<Bytes, BadChunk> {
+    fn take(&mut self, came: &[u8]) -> Bytes {
         match self {
-            Self::UntilClose => Ok(Bytes::copy_from_slice(came)),
+            Self::UntilClose => Bytes::copy_from_slice(came),
             Self::Length(left) => {
                 // More than was announced is nobody's.
                 let data = &came[..came.len().min(usize::try_from(*left).unwrap_or(usize::MAX))];
                 *left -= data.len() as u64;
-                Ok(Bytes::copy_from_slice(data))
+                Bytes::copy_from_slice(data)
             }
             Self::Chunked(place) => place.take(came),
         }
@@ -115,7 +121,7 @@ impl Framing {
 impl Place {
     const BEGIN: Self = Self::Size { size: 0, digits: 0 };
 
-    fn take(&mut self, mut came: &[u8]) -> Result<Bytes, BadChunk> {
+    fn take(&mut self, mut came: &[u8]) -> Bytes {
         let mut data = Vec::new();
         while let Some((byte, rest)) = came.split_first() {
             if let Self::Data { left } = self {
@@ -131,39 +137,46 @@ impl Place {
                 }
                 continue;
             }
-            *self = self.after(*byte)?;
+            *self = self.after(*byte);
             came = rest;
         }
-        Ok(data.into())
+        data.into()
     }
 
     /// Where the byte behind this one stands. A lone LF ends a line too.
-    fn after(self, byte: u8) -> Result<Self, BadChunk> {
-        let around = |around: u32| (around < OVERHEAD_BYTES_MAX).then_some(around + 1).ok_or(BadChunk);
-        Ok(match (self, byte) {
-            (Self::Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
-                let size = size.checked_mul(16).and_then(|size| size.checked_add(digit.into()));
-                Self::Size { size: size.ok_or(BadChunk)?, digits: digits.saturating_add(1) }
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Size { size, digits: digits @ ..SIZE_DIGITS_MAX }, byte) if byte.is_ascii_hexdigit() => {
+                let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                Self::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (Self::Size { digits: 0, .. }, _) => return Err(BadChunk),
+            (Self::Size { digits: 0, .. }, _) => Self::Bad,
             (Self::Size { size, .. } | Self::Extension { size, .. }, b'\n') => match size {
                 0 => Self::Trailer { line_is_empty: true, around: 0 },
                 left => Self::Data { left },
             },
             (Self::Size { size, .. }, b'\r' | b';' | b' ' | b'\t') => Self::Extension { size, around: 0 },
-            (Self::Extension { size, around: before }, _) => {
-                Self::Extension { size, around: around(before)? }
+            (Self::Extension { size, around: around @ ..OVERHEAD_BYTES_MAX }, _) => {
+                Self::Extension { size, around: around + 1 }
             }
-            (Self::DataEnd, b'\r') => Self::DataEnd,
-            (Self::DataEnd, b'\n') => Self::BEGIN,
-            (Self::Size { .. } | Self::DataEnd | Self::Data { .. }, _) => return Err(BadChunk),
+            (Self::DataEnd, b'\r') => Self::DataEndFeed,
+            (Self::DataEnd | Self::DataEndFeed, b'\n') => Self::BEGIN,
             (Self::Trailer { line_is_empty: true, .. }, b'\n') | (Self::End, _) => Self::End,
-            (Self::Trailer { line_is_empty: empty, around: before }, _) => {
+            (Self::Trailer { line_is_empty: empty, around: around @ ..OVERHEAD_BYTES_MAX }, _) => {
                 let line_is_empty = byte == b'\n' || (empty && byte == b'\r');
-                Self::Trailer { line_is_empty, around: around(before)? }
+                Self::Trailer { line_is_empty, around: around + 1 }
             }
-        })
+            (
+                Self::Size { .. }
+                | Self::Extension { .. }
+                | Self::Data { .. }
+                | Self::DataEnd
+                | Self::DataEndFeed
+                | Self::Trailer { .. }
+                | Self::Bad,
+                _,
+            ) => Self::Bad,
+        }
     }
 }
 
@@ -181,10 +194,14 @@ impl<T: AsyncRead + Unpin> Body for StreamBody<T> {
                 this.io = None;
             }
             let Some(io) = &mut this.io else { return Poll::Ready(None) };
+            if this.framing == Framing::Chunked(Place::Bad) {
+                this.io = None;
+                return Poll::Ready(Some(Err(BadChunk.into())));
+            }
             let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut read = ReadBuf::uninit(&mut space);
             let first = mem::take(&mut this.first);
-            let taken = if first.is_empty() {
+            let data = if first.is_empty() {
                 match ready!(Pin::new(io).poll_read(cx, &mut read)) {
                     Ok(()) if !read.filled().is_empty() => this.framing.take(read.filled()),
                     ended => {
@@ -195,13 +212,8 @@ impl<T: AsyncRead + Unpin> Body for StreamBody<T> {
             } else {
                 this.framing.take(&first)
             };
-            match taken {
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(bad) => {
-                    this.io = None;
-                    return Poll::Ready(Some(Err(bad.into())));
-                }
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
     }

@@ -47,12 +47,8 @@ impl Bare {
         Self::start_as(Command::new, places, ca, directory)
     }
 
-    /// The same under callgrind.
-    pub(crate) fn start_counted(places: &[Place], ca: &str, directory: &Path) -> anyhow::Result<Self> {
-        Self::start_as(process::counted, places, ca, directory)
-    }
-
-    fn start_as(
+    /// The same; `run` says how a program is run.
+    pub(crate) fn start_as(
         run: impl FnOnce(PathBuf) -> Command,
         places: &[Place],
         ca: &str,

@@ -26,12 +26,8 @@ impl Daemon {
         Self::start_as(Command::new, places, directory)
     }
 
-    /// The same under callgrind.
-    pub(crate) fn start_counted(places: &[Place], directory: &Path) -> anyhow::Result<Self> {
-        Self::start_as(process::counted, places, directory)
-    }
-
-    fn start_as(
+    /// The same; `run` says how a program is run.
+    pub(crate) fn start_as(
         run: impl FnOnce(PathBuf) -> Command,
         places: &[Place],
         directory: &Path,

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 
-use crate::{bare::Bare, bmcs::Bmcs, daemon::Daemon, process, root, say, tail::Tail};
+use crate::{bare::Bare, bmcs::Bmcs, daemon::Daemon, process, runs, say, tail::Tail};
 
 /// Streams, and events on each. Under callgrind everything is fifty times slower, so they come as a burst at any rate.
 const ENDPOINTS: usize = 200;
@@ -18,15 +18,17 @@ const BUDGET: f64 = 1.6;
 /// Prints the instructions of an event, and leaves what they were spent on for `callgrind_annotate`.
 pub(crate) fn measure() -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("make a directory for journal and files")?;
+    // Callgrind writes there, and makes no directory.
+    std::fs::create_dir_all(runs()).context("make the directory of the counts")?;
     let mut bmcs = Bmcs::start(ENDPOINTS)?;
     say("the daemon under callgrind");
-    let daemon = Daemon::start_counted(&bmcs.addresses, &scratch.path().join("all"))?;
+    let daemon = Daemon::start_as(process::counted, &bmcs.addresses, &scratch.path().join("all"))?;
     bmcs.wait_until_read(ENDPOINTS)?;
     let ours = an_event(&mut bmcs, daemon.id(), &daemon.records())?;
     daemon.stop()?;
     bmcs.wait_until_open(0)?;
     say("the floor under callgrind");
-    let bare = Bare::start_counted(&bmcs.addresses, &bmcs.ca, &scratch.path().join("bare"))?;
+    let bare = Bare::start_as(process::counted, &bmcs.addresses, &bmcs.ca, &scratch.path().join("bare"))?;
     bmcs.wait_until_open(ENDPOINTS)?;
     let floor = an_event(&mut bmcs, bare.id(), &bare.records())?;
     bare.stop()?;
@@ -61,7 +63,7 @@ fn burst(bmcs: &mut Bmcs, tail: &mut Tail, events: usize, all: usize) -> anyhow:
 
 fn control(what: &str, id: u32) -> anyhow::Result<()> {
     let id = id.to_string();
-    let done = Command::new("callgrind_control").args([what, &id]).current_dir(root()).output();
+    let done = Command::new("callgrind_control").args([what, &id]).output();
     let done = done.context("run callgrind_control, which comes with valgrind")?;
     ensure!(done.status.success(), "callgrind_control {what}: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())
