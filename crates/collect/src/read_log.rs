@@ -6,7 +6,7 @@ use std::{collections::HashSet, time::Duration};
 
 use journal::ReadError;
 use model::LogBookmark;
-use redfish::{Keeping, LogService, Operation, Page, PageLink, RequestError, RequestErrorKind};
+use redfish::{Keeping, KnownPage, LogService, Operation, Page, PageLink, RequestError, RequestErrorKind};
 use tokio::time::Instant;
 
 use crate::{
@@ -124,10 +124,11 @@ impl Visit<'_> {
         for restarts in 0..=RESTARTS_MAX {
             let walk = Walk::new(before.clone(), Part::Whole, start);
             let walk = if restarts == RESTARTS_MAX { walk.for_the_last_time() } else { walk };
-            let changed = self.first_page(&log.service, walk.known_digest()).await?;
+            let changed = self.first_page(&log.service, walk.known_page()).await?;
             let Some(page) = changed.filter(|page| !walk.is_unchanged(page)) else {
                 return self.unchanged(&log.service, before).await;
             };
+            let walk = walk.beginning_with(&page);
             if self.walk(log, walk, (before.unwrap_or_default(), page), tally).await? == Read::Done {
                 return Ok(());
             }
@@ -148,8 +149,8 @@ impl Visit<'_> {
         Ok(stored.as_deref().and_then(LogBookmark::decode))
     }
 
-    /// The first page, unless it is the one that has this digest.
-    async fn first_page(&self, log: &LogService, known: Option<u64>) -> Result<Option<Page>, RequestError> {
+    /// The first page, unless it is the one that is known.
+    async fn first_page(&self, log: &LogService, known: KnownPage) -> Result<Option<Page>, RequestError> {
         match self.place {
             Place::Before => self.context.client.changed_first_page(log, known).await,
             Place::Last => self.context.client.changed_first_page_and_close(log, known).await,

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use model::{BOOKMARK_FINGERPRINTS_MAX, Ids, Listed, LogBookmark};
-use redfish::{Dating, Entry, Page, Scheme};
+use redfish::{Dating, Entry, KnownPage, Page, Scheme};
 
 use crate::{
     History,
@@ -170,14 +170,25 @@ impl Walk {
         self.motion == Motion::Seen
     }
 
-    /// The digest of the only page of the log, when there was but one: a page that has it now holds nothing new.
-    pub(crate) fn known_digest(&self) -> Option<u64> {
-        self.before.body_digest.filter(|_| self.before.doubted_since_ms.is_none())
+    /// What is known of the only page of the log, when there was but one: a page that has its digest now holds nothing new. Its
+    /// members may be left out where what is said of an entry depends on nothing but the entry.
+    pub(crate) fn known_page(&self) -> KnownPage {
+        if self.before.doubted_since_ms.is_some() {
+            return KnownPage::default();
+        }
+        let named = self.before.ids == Ids::Names && self.before.undated.is_empty();
+        KnownPage { digest: self.before.body_digest, members: self.before.members.filter(|_| named) }
+    }
+
+    /// The walk that begins with this page.
+    pub(crate) fn beginning_with(self, page: &Page) -> Self {
+        let part = if page.left_out > 0 { Part::Tail } else { self.part };
+        Self { part, ..self }
     }
 
     /// Whether the whole log came in one page that holds what it held.
     pub(crate) fn is_unchanged(&self, page: &Page) -> bool {
-        page.next.is_none() && self.known_digest() == Some(page.digest)
+        page.next.is_none() && self.known_page().digest == Some(page.digest)
     }
 
     /// Whether this page holds the newest entry of the bookmark, so that a reading may begin with it.
@@ -220,7 +231,9 @@ impl Walk {
 
     /// Whether the log holds fewer entries than a page ago. Some send the page's number of entries for the log's (T26, T27).
     fn shrank(&mut self, page: &Page) -> bool {
-        let listed = page.entries.len() as u64 + u64::from(page.rejected) + u64::from(page.empty_slots);
+        let listed = (page.left_out + page.entries.len()) as u64
+            + u64::from(page.rejected)
+            + u64::from(page.empty_slots);
         let total = page.count.filter(|count| *count != listed);
         let shrank = matches!((self.total, total), (Some(before), Some(now)) if now < before);
         (self.total, self.count) = (total.or(self.total), page.count);
@@ -416,6 +429,7 @@ impl Walk {
         }
         let undated = self.places.remember();
         let whole = self.part == Part::Whole;
+        let only_page = pages == 1 && last.next.is_none() && (whole || last.left_out > 0);
         let last_number = self.reading.numbers.map(|(_, max)| max);
         let shown_number = last_number.filter(|_| self.reading.row.is_ordered());
         let kept = |seen: Option<_>, before| if anew { seen } else { seen.max(before) };
@@ -425,7 +439,8 @@ impl Walk {
             newest,
             unfinished_since_ms: None,
             count: last.count,
-            body_digest: (whole && pages == 1 && last.next.is_none()).then_some(last.digest),
+            body_digest: only_page.then_some(last.digest),
+            members: last.members.filter(|_| only_page && self.order == Some(Order::OldestFirst)),
             first: if whole { self.reading.first } else { before.first },
             undated: if anew || !undated.is_empty() { undated } else { before.undated },
             ids,

@@ -28,6 +28,9 @@ pub struct LogBookmark {
     pub count: Option<u64>,
     /// Digest of the whole answer when the log came in one page: the same bytes hold nothing new.
     pub body_digest: Option<u64>,
+    /// The members of that answer, oldest first: a later one that begins with them need not be read again from its beginning.
+    #[serde(default)]
+    pub members: Option<ReadMembers>,
     /// The first entry that the log listed, oldest first.
     #[serde(default)]
     pub first: Option<Listed>,
@@ -68,6 +71,15 @@ pub struct LogBookmark {
     /// It was told that this log loses entries by itself (`Overflow`, or full and `NeverOverWrites`).
     #[serde(default)]
     pub overflow_told: bool,
+}
+
+/// Members of a page, all of which were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMembers {
+    /// How many.
+    pub count: u32,
+    /// Digest of their bytes, one after the other.
+    pub digest: u64,
 }
 
 /// An entry and where it stood.

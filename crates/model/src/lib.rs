@@ -14,7 +14,7 @@ mod secret;
 mod severity;
 mod uid;
 
-pub use bookmark::{BOOKMARK_FINGERPRINTS_MAX, BOOKMARK_PLACES_MAX, Ids, Listed, LogBookmark};
+pub use bookmark::{BOOKMARK_FINGERPRINTS_MAX, BOOKMARK_PLACES_MAX, Ids, Listed, LogBookmark, ReadMembers};
 pub use clock::Clock;
 pub use endpoint::{Endpoint, EndpointId, EndpointIdError};
 pub use hardware::{HARDWARE_MARK, Hardware};

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    Address, AuthMode, EventStream, LogService, LogServices, Login, Memory, Metrics, Network,
+    Address, AuthMode, EventStream, KnownPage, LogService, LogServices, Login, Memory, Metrics, Network,
     OpenStreamError, Page, PageLink, Peer, RequestError, Requests, ServiceRoot, Trust, TrustError,
     auth::AuthState, origins::Origins, page,
 };
@@ -209,12 +209,13 @@ impl Client {
         Box::pin(self.read_page(log, &log.entries, Afterwards::KeepOpen)).await
     }
 
-    /// The same, but nothing where the page is byte for byte the one whose digest was `known`: it is not even decoded, which
-    /// is most of what a quiet log costs.
+    /// The same, but nothing where the page is byte for byte the one whose digest is known: it is not even decoded, which
+    /// is most of what a quiet log costs. Nor is the beginning of a page that begins with the members that are known
+    /// ([`Page::left_out`]).
     pub async fn changed_first_page(
         &self,
         log: &LogService,
-        known: Option<u64>,
+        known: KnownPage,
     ) -> Result<Option<Page>, RequestError> {
         Box::pin(self.read_changed_page(log, known, Afterwards::KeepOpen)).await
     }
@@ -224,7 +225,7 @@ impl Client {
     pub async fn changed_first_page_and_close(
         &self,
         log: &LogService,
-        known: Option<u64>,
+        known: KnownPage,
     ) -> Result<Option<Page>, RequestError> {
         Box::pin(self.read_changed_page(log, known, Afterwards::Close)).await
     }

@@ -50,10 +50,10 @@ pub struct PageContent {
 
 /// Takes a page apart; `None` where it is none.
 pub fn page(body: &[u8], service_path: &str) -> Option<PageContent> {
-    let content = Content::decode(body, service_path).ok()?;
+    let content = Content::decode(body, service_path, None).ok()?;
     let (mut entries, mut links) = (Vec::new(), Vec::new());
-    let (listed, left_out) = (content.listed, content.rejected + content.empty_slots);
-    for slot in content.slots {
+    let (listed, left_out) = (content.listed, content.slots.rejected + content.slots.empty);
+    for slot in content.slots.filled {
         match slot {
             Slot::Entry(entry) => entries.push(entry),
             Slot::Link(link) => links.push(link),

@@ -226,8 +226,16 @@ impl Evidence<'_> {
     }
 
     /// What the entry says, whatever its `Id`: for logs whose ids are places and whose entries have no time.
-    pub(crate) fn placeless(&self) -> Identity {
-        Self { id: None, ..*self }.identity()
+    /// `identity` is what names it.
+    pub(crate) fn placeless(&self, identity: Identity) -> Identity {
+        match identity.scheme {
+            Scheme::IdAndContent => Self { id: None, ..*self }.identity(),
+            Scheme::HpeEventNumber
+            | Scheme::LenovoSequence
+            | Scheme::HpeEventUuid
+            | Scheme::Content
+            | Scheme::EventContent => identity,
+        }
     }
 
     /// Hash of the `Id`.
@@ -378,7 +386,7 @@ mod tests {
         check(registered, Scheme::Content, 9_111_810_819_691_402_049);
         let undated = Evidence { message: Some("a"), created: Some("0000-00-00T00:00:00Z"), ..base };
         check(undated, Scheme::IdAndContent, 13_381_544_259_231_921_301);
-        assert_eq!(undated.placeless().fingerprint(), 5_381_961_380_335_375_659);
+        assert_eq!(undated.placeless(undated.identity()).fingerprint(), 5_381_961_380_335_375_659);
         assert_eq!(undated.place(), 392_474_080_465_557_603);
     }
 
@@ -392,14 +400,14 @@ mod tests {
         };
         for created in ["2025-08-12T18:27:16Z", "2025-08-12T12:27:16-06:00"] {
             let (one, two) = (at(created, "1714060800_1"), at("2025-08-12T18:27:16Z", "1714060800"));
-            assert_eq!((one.identity(), one.placeless()), (two.identity(), one.identity()));
+            assert_eq!((one.identity(), one.placeless(one.identity())), (two.identity(), one.identity()));
             assert_eq!(one.identity().dating, Dating::Dated);
             assert_ne!(one.place(), two.place(), "what is alike is counted by its ids");
         }
         for created in ["0000-00-00T00:00:00Z", "1999-12-31T12:00:39+00:00", "2022-06-13 12:17:54 ", ""] {
             let (one, two) = (at(created, "1"), at(created, "2"));
             assert_ne!(one.identity(), two.identity());
-            assert_eq!(one.placeless(), two.placeless());
+            assert_eq!(one.placeless(one.identity()), two.placeless(two.identity()));
             assert_eq!(one.identity().dating, Dating::Undated, "{created}");
         }
     }

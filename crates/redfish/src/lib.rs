@@ -56,7 +56,7 @@ pub use log_service::{Keeping, Latest, LogService, LogServices};
 pub use memory::Memory;
 pub use metrics::Metrics;
 pub use network::{Body, BoxError, Handshake, HttpService, Looking, Network, TransportError};
-pub use page::{Page, PageLink};
+pub use page::{KnownPage, Page, PageLink};
 pub use request_budget::{Asked, REQUESTS_PER_MINUTE_MAX, Requests};
 pub use service_root::{ODD_PARENTS_MAX, ServiceRoot};
 pub use time::plausible;

@@ -207,15 +207,17 @@ impl LogEntry<'_> {
 
     /// Unused and half-written slots of a ring (T3): HPE's say "NULL", no UUID and no date.
     fn is_empty_slot(&self) -> bool {
+        if self.message.get().is_some() {
+            return false;
+        }
         let undated = self.occurred_raw().and_then(time::parse_plausible).is_none();
         let unnamed = self.message_id().is_none_or(|id| id == "NULL");
-        let silent = self.message.get().is_none();
         let zero_uuid =
             self.event_id.get().is_none_or(|id| id.bytes().all(|byte| byte == b'0' || byte == b'-'));
         let null = undated && zero_uuid && self.message_id() == Some("NULL");
         let half_written = undated && self.message_id().is_none() && self.severity().is_none();
         let half_written_event = unnamed && self.evidence().is_hpe_event();
-        silent && (null || half_written || half_written_event)
+        null || half_written || half_written_event
     }
 
     fn message_id(&self) -> Option<&str> {
@@ -274,7 +276,8 @@ impl LogEntry<'_> {
 
     fn entry(self, raw: &RawValue, service_path: &str) -> Entry {
         let evidence = self.evidence();
-        let (identity, placeless) = (evidence.identity(), evidence.placeless());
+        let identity = evidence.identity();
+        let placeless = evidence.placeless(identity);
         let (place, number) = (evidence.place(), evidence.number());
         let (revision, signs) = (self.mutable().revision(), self.signs());
         let occurred_at = self.occurred_raw().and_then(time::parse_plausible);

@@ -2,14 +2,18 @@
 //!
 //! Not here: following links (`client/pages`), and whether a page overlaps what was read (`collect`).
 
+mod beginning;
+
 use std::collections::BTreeMap;
 
+use model::ReadMembers;
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Entry, json,
     log_entry::{self, Member},
+    page::beginning::Beginning,
     service_root::first_eight,
 };
 
@@ -68,10 +72,23 @@ pub struct Page {
     pub count: Option<u64>,
     /// Hash of the body, and of the members that had to be read one by one: the same bytes hold the same entries.
     pub digest: u64,
+    /// All its members, where nobody has to ask further to have them: no next page, and no links for members.
+    pub members: Option<ReadMembers>,
+    /// Members at its beginning that were left out, because they are known.
+    pub left_out: usize,
     /// Members that could not be read.
     pub rejected: u32,
     /// Members that are empty slots (T3), which are no entries.
     pub empty_slots: u32,
+}
+
+/// What is known of the only page of a log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownPage {
+    /// [`Page::digest`].
+    pub digest: Option<u64>,
+    /// [`Page::members`], all of which were read.
+    pub members: Option<ReadMembers>,
 }
 
 /// The link of a collection, from its member number `skip` on. AMI refuses to skip nothing (T29), and a query that the
@@ -86,15 +103,25 @@ pub(crate) fn skipping(link: &str, skip: u64) -> String {
 
 /// A page as it came, links unread.
 pub(crate) struct Content {
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Slots,
     /// The next link as sent.
     pub(crate) next: Option<String>,
     /// Members, whatever they are.
     pub(crate) listed: usize,
     pub(crate) count: Option<u64>,
     pub(crate) digest: PageDigest,
+    /// All members, where no further page holds more of them.
+    pub(crate) members: Option<ReadMembers>,
+    /// Members that come before those in `slots`.
+    pub(crate) left_out: usize,
+}
+
+/// Members, one after the other.
+#[derive(Default)]
+pub(crate) struct Slots {
+    pub(crate) filled: Vec<Slot>,
     pub(crate) rejected: u32,
-    pub(crate) empty_slots: u32,
+    pub(crate) empty: u32,
 }
 
 /// A member, in its place.
@@ -125,13 +152,27 @@ impl Page {
     /// A page of a log that holds nothing.
     pub(crate) fn empty(count: u64) -> Self {
         let entries = Vec::new();
-        Self { entries, next: None, count: Some(count), digest: 0, rejected: 0, empty_slots: 0 }
+        Self {
+            entries,
+            next: None,
+            count: Some(count),
+            digest: 0,
+            members: None,
+            left_out: 0,
+            rejected: 0,
+            empty_slots: 0,
+        }
     }
 }
 
 impl Content {
-    /// Takes a page apart; `Err` says why it is none.
-    pub(crate) fn decode(body: &[u8], service_path: &str) -> Result<Self, String> {
+    /// Takes a page apart; `Err` says why it is none. Of members that were read before, if it begins with them, only the last
+    /// ones are taken.
+    pub(crate) fn decode(
+        body: &[u8],
+        service_path: &str,
+        known: Option<ReadMembers>,
+    ) -> Result<Self, String> {
         let text = json::text(body)?;
         let fields: BTreeMap<String, &RawValue> =
             serde_json::from_str(&text).map_err(|_| "not an object".to_owned())?;
@@ -149,28 +190,46 @@ impl Content {
         if members.len() > MEMBERS_MAX {
             return Err(format!("{} members, more than the {MEMBERS_MAX} we read", members.len()));
         }
-        let mut content = Self {
-            slots: Vec::with_capacity(members.len()),
-            next: next_link(&fields),
-            listed: members.len(),
-            count: field(&fields, "Members@odata.count").and_then(|count| json::number(&value(count))),
-            digest: PageDigest::new(body),
-            rejected: 0,
-            empty_slots: 0,
-        };
+        let listed = members.len();
+        let next = next_link(&fields);
+        let count = field(&fields, "Members@odata.count").and_then(|count| json::number(&value(count)));
+        let is_all = next.is_none() && count.is_none_or(|count| count <= listed as u64);
+        let (all, beginning) = Beginning::of(&members, known.filter(|_| is_all));
+        let fresh = Slots::decode(&members[beginning.known..], service_path);
+        let left_out = beginning.left_out(&members, &fresh);
+        let mut slots = Slots::decode(&members[left_out..beginning.known], service_path);
+        slots.append(fresh);
+        let mut digest = PageDigest::new(body);
+        // So the body alone never has the digest of a page whose links must be followed.
+        (0..slots.links()).for_each(|_| digest.add(LINK_MARK));
+        let members = Some(all).filter(|_| is_all && slots.links() == 0);
+        Ok(Self { slots, next, listed, count, digest, members, left_out })
+    }
+}
+
+impl Slots {
+    fn decode(members: &[&RawValue], service_path: &str) -> Self {
+        let mut slots = Self { filled: Vec::with_capacity(members.len()), ..Self::default() };
         for member in members {
             match log_entry::decode(member, service_path) {
-                Ok(Member::Entry(entry)) => content.slots.push(Slot::Entry(entry)),
-                Ok(Member::Link(link)) => {
-                    // So the body alone never has the digest of a page whose links must be followed.
-                    content.digest.add(LINK_MARK);
-                    content.slots.push(Slot::Link(link));
-                }
-                Ok(Member::EmptySlot) => content.empty_slots += 1,
-                Err(_) => content.rejected += 1,
+                Ok(Member::Entry(entry)) => slots.filled.push(Slot::Entry(entry)),
+                Ok(Member::Link(link)) => slots.filled.push(Slot::Link(link)),
+                Ok(Member::EmptySlot) => slots.empty += 1,
+                Err(_) => slots.rejected += 1,
             }
         }
-        Ok(content)
+        slots
+    }
+
+    fn append(&mut self, mut further: Self) {
+        self.filled.append(&mut further.filled);
+        self.rejected += further.rejected;
+        self.empty += further.empty;
+    }
+
+    /// Members that lead somewhere else.
+    pub(crate) fn links(&self) -> usize {
+        self.filled.iter().filter(|slot| matches!(slot, Slot::Link(_))).count()
     }
 }
 

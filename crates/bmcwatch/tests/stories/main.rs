@@ -7,6 +7,7 @@ mod backpressure;
 mod continuity;
 mod credentials;
 mod downgrades;
+mod growth;
 mod hiccups;
 mod histories;
 mod lifecycle;

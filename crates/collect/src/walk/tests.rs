@@ -1,6 +1,6 @@
 //! What one reading tells, how far it goes, and what it remembers.
 
-use model::{Facts, Severity};
+use model::{Facts, ReadMembers, Severity};
 use redfish::{Identity, Signs};
 
 use super::*;
@@ -58,7 +58,16 @@ fn undated(id: u64, says: u64) -> Entry {
 }
 
 fn page_of(entries: Vec<Entry>) -> Page {
-    Page { entries, next: None, count: None, digest: 7, rejected: 0, empty_slots: 0 }
+    Page {
+        entries,
+        next: None,
+        count: None,
+        digest: 7,
+        members: None,
+        left_out: 0,
+        rejected: 0,
+        empty_slots: 0,
+    }
 }
 
 fn page(ids: impl IntoIterator<Item = u64>) -> Page {
@@ -235,6 +244,44 @@ fn the_same_bytes_hold_nothing_new() {
     assert!(!walk(Some(bookmark(1..=5)), History::All).is_unchanged(&page(1..=5)));
     let doubted = LogBookmark { doubted_since_ms: Some(1), ..before };
     assert!(!walk(Some(doubted), History::All).is_unchanged(&page(1..=5)), "the doubt must be settled");
+}
+
+#[test]
+fn a_page_whose_beginning_is_known_is_read_from_there_and_remembered_as_a_whole() {
+    let read = |count| Some(ReadMembers { count, digest: u64::from(count) });
+    let first = Some(Listed { place: 1, fingerprint: 1 });
+    let before = LogBookmark { members: read(100), first, ..bookmark(1..=100) };
+    let walk = walk(Some(before), History::All);
+    assert_eq!(walk.known_page().members, read(100));
+    let mut page = Page { members: read(101), left_out: 36, count: Some(101), ..page(37..=101) };
+    let mut walk = walk.beginning_with(&page);
+    let (named, next) = walk.take(&mut page);
+    assert_eq!((named.len(), next), (65, Next::GoOn));
+    let reading = walk.reading(None);
+    assert_eq!((reading.overlap, reading.fresh.entries), (Overlap::Newest, 1));
+    let (_, after) = walk.finish(&Continuity::Continues, (&page, 1), now());
+    assert_eq!((after.members, after.body_digest, after.first), (read(101), Some(7), first));
+    assert_eq!(after.newest, (1..=101).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_beginning_is_left_out_where_the_whole_log_decides_what_an_entry_is() {
+    let members = Some(ReadMembers { count: 100, digest: 1 });
+    let before = LogBookmark { members, ..bookmark(1..=100) };
+    let undated = vec![Listed { place: 1, fingerprint: 1 }];
+    for (before, known) in [
+        (before.clone(), members),
+        (LogBookmark { ids: Ids::Places, ..before.clone() }, None),
+        (LogBookmark { undated, ..before.clone() }, None),
+        (LogBookmark { doubted_since_ms: Some(1), ..before }, None),
+    ] {
+        assert_eq!(walk(Some(before), History::All).known_page().members, known);
+    }
+    let newest_first = Page { members, ..page((1..=5).rev()) };
+    let mut walk = walk(Some(bookmark([])), History::All);
+    walk.take(&mut Page { entries: newest_first.entries.clone(), ..page([]) });
+    let (_, after) = walk.finish(&Continuity::Continues, (&newest_first, 1), now());
+    assert_eq!(after.members, None, "what is new stands before what is known");
 }
 
 /// A log of undated entries that says these, under ids 1..n.

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
+use model::ReadMembers;
+
 use super::{
     Client,
     exchange::{Afterwards, Answer, Ask, request_error},
 };
 use crate::{
-    LogService, Operation, Page, PageLink, RequestError, RequestErrorKind,
+    KnownPage, LogService, Operation, Page, PageLink, RequestError, RequestErrorKind,
     log_entry::{self, Member},
-    page::{Content, LinkBy, PageDigest, Slot},
+    page::{Content, LinkBy, PageDigest, Slot, Slots},
 };
 
 /// Members of one page that are read one by one (T31). At 0.3 s each this is ten minutes, beyond the usual poll interval.
@@ -24,31 +26,38 @@ impl Client {
     ) -> Result<Page, RequestError> {
         let path = self.path_of(Operation::Logs, &log.path, link)?;
         let answer = self.ask(Ask::get(Operation::Logs, path.clone()).and_then(afterwards)).await?;
-        self.page_of(log, path, answer).await
+        self.page_of(log, path, answer, None).await
     }
 
     pub(super) async fn read_changed_page(
         &self,
         log: &LogService,
-        known: Option<u64>,
+        known: KnownPage,
         afterwards: Afterwards,
     ) -> Result<Option<Page>, RequestError> {
         let path = self.path_of(Operation::Logs, &log.path, &log.entries)?;
         let answer = self.ask(Ask::get(Operation::Logs, path.clone()).and_then(afterwards)).await?;
-        if known.is_some_and(|known| known == PageDigest::new(&answer.body).finish()) {
+        if known.digest.is_some_and(|known| known == PageDigest::new(&answer.body).finish()) {
             return Ok(None);
         }
-        self.page_of(log, path, answer).await.map(Some)
+        self.page_of(log, path, answer, known.members).await.map(Some)
     }
 
-    async fn page_of(&self, log: &LogService, path: String, answer: Answer) -> Result<Page, RequestError> {
+    async fn page_of(
+        &self,
+        log: &LogService,
+        path: String,
+        answer: Answer,
+        known: Option<ReadMembers>,
+    ) -> Result<Page, RequestError> {
         let wrong = |kind| request_error(Operation::Logs, &path, kind);
-        let content = Content::decode(&answer.body, &log.path).map_err(|why| wrong(answer.not_json(&why)))?;
+        let content = Content::decode(&answer.body, &log.path, known);
+        let content = content.map_err(|why| wrong(answer.not_json(&why)))?;
         let next = match &content.next {
             Some(next) => self.next_of(&[&path, &answer.path], next).map_err(wrong)?,
             None => PageLink::by_count(&path, content.listed, content.count),
         };
-        let linked = content.slots.iter().filter(|slot| matches!(slot, Slot::Link(_))).count();
+        let linked = content.slots.links();
         if linked > LINKED_MEMBERS_MAX {
             let why = format!("{linked} members are links, more than the {LINKED_MEMBERS_MAX} we follow");
             return Err(wrong(RequestErrorKind::Decode(why)));
@@ -84,7 +93,8 @@ impl Client {
         content: Content,
         next: Option<PageLink>,
     ) -> Result<Page, RequestError> {
-        let Content { slots, mut digest, count, mut rejected, mut empty_slots, .. } = content;
+        let Content { slots, mut digest, count, members, left_out, .. } = content;
+        let Slots { filled: slots, mut rejected, empty: mut empty_slots } = slots;
         let mut entries = Vec::with_capacity(slots.len());
         let mut read = HashSet::new();
         for slot in slots {
@@ -113,7 +123,8 @@ impl Client {
                 Linked::Gone => {}
             }
         }
-        Ok(Page { entries, next, count, digest: digest.finish(), rejected, empty_slots })
+        let digest = digest.finish();
+        Ok(Page { entries, next, count, digest, members, left_out, rejected, empty_slots })
     }
 
     async fn linked(&self, log: &LogService, path: String) -> Result<Linked, RequestError> {

@@ -23,7 +23,7 @@ use model::Secret;
 use tower::service_fn;
 
 use super::*;
-use crate::{Body, BoxError, HttpService, RequestErrorKind, TransportError};
+use crate::{Body, BoxError, HttpService, KnownPage, RequestErrorKind, TransportError};
 
 /// What the BMC was asked.
 #[derive(Debug, Clone)]

@@ -58,7 +58,7 @@ impl Signs {
         Self {
             cleared: is_one_of(&CLEARED_KEYS)
                 || begins_with_one_of(&CLEARED_BEGINNINGS)
-                || CLEARED_PHRASES.iter().any(|phrase| holds(text, phrase)),
+                || words(text).any(|rest| CLEARED_PHRASES.iter().any(|phrase| begins(rest, phrase))),
             overflowed: lost.iter().any(Option::is_some),
             session: is_one_of(&SESSION_KEYS) || begins_with_one_of(&SESSION_BEGINNINGS),
         }
@@ -72,10 +72,10 @@ fn begins(text: &str, phrase: &str) -> bool {
         && !text.as_bytes().get(phrase.len()).is_some_and(u8::is_ascii_alphanumeric)
 }
 
-/// Whether the phrase stands in the text, as whole words.
-fn holds(text: &str, phrase: &str) -> bool {
-    let word_begins = |at: usize| at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric();
-    text.char_indices().any(|(at, _)| word_begins(at) && begins(&text[at..], phrase))
+/// What follows from each beginning of a word on, and from each sign that is none.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric());
+    std::iter::once(text).chain(ends.filter_map(|(at, _)| text.get(at + 1..)))
 }
 
 #[cfg(test)]

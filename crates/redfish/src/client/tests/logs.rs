@@ -235,21 +235,22 @@ async fn a_page_that_is_known_is_not_decoded_and_one_whose_members_are_links_is_
     let whole = r#"{"Members":[{"Id":"1","Message":"Fan 1 is slow"}]}"#;
     let log = log("/log");
     let known = asked(whole, "").await.first_page(&log).await.unwrap().digest;
-    assert!(asked(whole, "").await.changed_first_page(&log, Some(known)).await.unwrap().is_none());
-    assert!(asked(whole, "").await.changed_first_page(&log, None).await.unwrap().is_some());
-    assert!(asked(whole, "").await.changed_first_page(&log, Some(known + 1)).await.unwrap().is_some());
+    let page = |digest| KnownPage { digest, members: None };
+    assert!(asked(whole, "").await.changed_first_page(&log, page(Some(known))).await.unwrap().is_none());
+    assert!(asked(whole, "").await.changed_first_page(&log, page(None)).await.unwrap().is_some());
+    assert!(asked(whole, "").await.changed_first_page(&log, page(Some(known + 1))).await.unwrap().is_some());
 
     // None of its members could be read then; now they can.
     let links = r#"{"Members":[{"@odata.id":"http://elsewhere/log/1"},{"@odata.id":"/log/1"}]}"#;
     for member in ["a", "b"] {
         let known = asked(links, "a").await.first_page(&log).await.unwrap().digest;
-        let page = asked(links, member).await.changed_first_page(&log, Some(known)).await.unwrap();
-        let page = page.expect("a page of links is read");
+        let read = asked(links, member).await.changed_first_page(&log, page(Some(known))).await.unwrap();
+        let page = read.expect("a page of links is read");
         assert_eq!(page.digest == known, member == "a");
     }
     let unread = r#"{"Members":[{"@odata.id":"http://elsewhere/log/1"}]}"#;
     let known = asked(unread, "").await.first_page(&log).await.unwrap().digest;
-    assert!(asked(unread, "").await.changed_first_page(&log, Some(known)).await.unwrap().is_some());
+    assert!(asked(unread, "").await.changed_first_page(&log, page(Some(known))).await.unwrap().is_some());
 }
 
 #[tokio::test]
