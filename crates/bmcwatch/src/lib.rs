@@ -41,8 +41,9 @@ use config::{Config, EXIT_CONFIG, Environment};
 use model::Clock;
 use printer::Form;
 
-/// Threads of the runtime: 10,000 endpoints take less than one core, and each thread more costs memory (a heap of its own)
-/// and wake-ups between them.
+/// Threads of the runtime, one for each two cores and at most so many: 10,000 endpoints take less than one core, and each thread
+/// more costs memory (a heap of its own) and wake-ups between them, a fifth of what an event costs. The other cores are for the
+/// threads of the journal and of sinks, and for whatever else runs there.
 const WORKERS_MAX: usize = 4;
 
 /// A thread that writes to a reader that does not read is not waited for at the end.
@@ -142,7 +143,8 @@ where
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<u8> {
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX));
+    let workers =
+        std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(RUNTIME_END);
