@@ -36,6 +36,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 /// The least hyper takes; requests to a BMC are smaller.
 const BUFFER_BYTES: usize = 8192;
 
+/// What the kernel keeps of a connection's answers. That of a real BMC keeps them in the BMC's memory, and not in that of the
+/// machine which watches it.
+const SEND_BUFFER: usize = 16 << 10;
 /// How long to leave a full file table alone before accepting again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -115,6 +118,8 @@ impl Door {
             };
             match phase {
                 Reachability::Up if connections.len() < CONNECTIONS_MAX => {
+                    // It keeps what it has.
+                    drop(SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER));
                     connections.spawn(connection(self.serve.clone(), socket, self.acceptor.clone()));
                 }
                 Reachability::Resetting => reset(&socket),
