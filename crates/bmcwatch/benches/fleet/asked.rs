@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Storm(usize),
     /// So many BMCs for so many minutes.
     Hour(usize, u32),
+    /// Polls of so many BMCs.
+    Polls(usize),
     /// Instructions of an event.
     Instructions,
     /// Pictures of what was saved.
@@ -47,10 +49,11 @@ enum What {
     Table,
     Storm,
     Hour,
+    Polls,
 }
 
 const USAGE: &str = "usage: cargo bench -p bmcwatch --bench fleet -- \
-                     [--short | storm | hour | instructions | plot] [--endpoints N] [--seconds S] [--minutes M]";
+                     [--short | storm | hour | polls | instructions | plot] [--endpoints N] [--seconds S] [--minutes M]";
 
 pub(crate) fn role() -> anyhow::Result<Role> {
     let mut asked = Asked { endpoints: 1_000, seconds: 10, depth: Depth::Whole };
@@ -67,6 +70,7 @@ pub(crate) fn role() -> anyhow::Result<Role> {
             "plot" => return Ok(Role::Plot),
             "instructions" => return Ok(Role::Instructions),
             "hour" => what = What::Hour,
+            "polls" => what = What::Polls,
             "--minutes" => minutes = value()?.parse().context(USAGE)?,
             "--endpoints" => asked.endpoints = value()?.parse().context(USAGE)?,
             "--seconds" => asked.seconds = value()?.parse().context(USAGE)?,
@@ -82,5 +86,6 @@ pub(crate) fn role() -> anyhow::Result<Role> {
         What::Table => Role::Measure(asked),
         What::Storm => Role::Storm(asked.endpoints),
         What::Hour => Role::Hour(asked.endpoints, minutes),
+        What::Polls => Role::Polls(asked.endpoints),
     })
 }

@@ -22,7 +22,7 @@ use rustls::{
 use tokio::{net::TcpStream, sync::Semaphore, sync::mpsc, task::JoinSet};
 use tokio_rustls::TlsConnector;
 
-use crate::{bmcs::Place, process};
+use crate::{bmcs::Bmcs, process};
 
 /// Handshakes at once, as many as the daemon's.
 const CONNECTS_MAX: usize = 256;
@@ -43,21 +43,20 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    pub(crate) fn start(places: &[Place], ca: &str, directory: &Path) -> anyhow::Result<Self> {
-        Self::start_as(Command::new, places, ca, directory)
+    pub(crate) fn start(bmcs: &Bmcs, count: usize, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(Command::new, bmcs, count, directory)
     }
 
     /// The same; `run` says how a program is run.
     pub(crate) fn start_as(
         run: impl FnOnce(PathBuf) -> Command,
-        places: &[Place],
-        ca: &str,
+        bmcs: &Bmcs,
+        count: usize,
         directory: &Path,
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
-        let addresses: Vec<&str> = places.iter().map(|place| place.address.as_str()).collect();
-        std::fs::write(directory.join("addresses"), addresses.join("\n"))?;
-        std::fs::write(directory.join("ca.pem"), ca)?;
+        std::fs::write(directory.join("addresses"), bmcs.addresses[..count].join("\n"))?;
+        std::fs::write(directory.join("ca.pem"), &bmcs.ca)?;
         let words = ["role:bare", directory.to_str().context("name the directory")?];
         Ok(Self { child: process::role_as(run, &words)?, directory: directory.to_owned() })
     }

@@ -1,6 +1,6 @@
 //! The handle of the simulated BMCs, which are processes of their own (`served`) that log events and break when told.
 //!
-//! They speak in lines: a child says its BMCs' addresses and `ready PIN`; then each question, `WORD NUMBERS...`, is answered
+//! They speak in lines: a child says its BMCs' addresses and `ready`; then each question, `WORD NUMBERS...`, is answered
 //! with numbers.
 
 use std::{
@@ -20,16 +20,9 @@ const PER_PROCESS: usize = 4_000;
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Between two questions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// One BMC's address and the pin of its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) address: String,
-    pub(crate) pin: String,
-}
-
 /// A running fleet.
 pub(crate) struct Bmcs {
-    pub(crate) addresses: Vec<Place>,
+    pub(crate) addresses: Vec<String>,
     /// Certificates of the fleet's authorities, in PEM.
     pub(crate) ca: String,
     children: Vec<Mutex<Speaker>>,
@@ -58,23 +51,21 @@ impl Bmcs {
             let input = child.stdin.take().context("speak to the BMCs")?;
             let output = BufReader::new(child.stdout.take().context("hear the BMCs")?);
             let mut speaker = Speaker { child, input, output };
-            bmcs.hear_places(&mut speaker)?;
+            bmcs.hear_addresses(&mut speaker)?;
             bmcs.children.push(Mutex::new(speaker));
             bmcs.counts.push(count);
         }
         Ok(bmcs)
     }
 
-    fn hear_places(&mut self, speaker: &mut Speaker) -> anyhow::Result<()> {
-        let first = self.addresses.len();
+    fn hear_addresses(&mut self, speaker: &mut Speaker) -> anyhow::Result<()> {
         loop {
             let line = speaker.hear()?;
-            if let Some(pin) = line.strip_prefix("ready ") {
-                self.addresses[first..].iter_mut().for_each(|place| pin.clone_into(&mut place.pin));
+            if line == "ready" {
                 return Ok(());
             }
             if let Some(address) = line.strip_prefix("address ") {
-                self.addresses.push(Place { address: address.to_owned(), pin: String::new() });
+                self.addresses.push(address.to_owned());
             } else {
                 self.ca.push_str(&line);
                 self.ca.push('\n');

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{bmcs::Place, process};
+use crate::{bmcs::Bmcs, process};
 
 pub(crate) struct Daemon {
     child: Child,
@@ -21,22 +21,24 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon on these BMCs, with everything that it writes in `directory`.
-    pub(crate) fn start(places: &[Place], directory: &Path) -> anyhow::Result<Self> {
-        Self::start_as(Command::new, places, directory)
+    /// Starts the daemon on the first `count` of these BMCs, with everything that it writes in `directory`.
+    pub(crate) fn start(bmcs: &Bmcs, count: usize, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_as(Command::new, bmcs, count, directory)
     }
 
     /// The same; `run` says how a program is run.
     pub(crate) fn start_as(
         run: impl FnOnce(PathBuf) -> Command,
-        places: &[Place],
+        bmcs: &Bmcs,
+        count: usize,
         directory: &Path,
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
         // The port is free a moment later, unless somebody is very quick.
         let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let config = directory.join("bmcwatch.toml");
-        std::fs::write(&config, text(places, directory, admin))?;
+        std::fs::write(directory.join("ca.pem"), &bmcs.ca)?;
+        std::fs::write(&config, text(&bmcs.addresses[..count], directory, admin))?;
         let child = run(env!("CARGO_BIN_EXE_bmcwatch").into())
             .arg("--config")
             .arg(&config)
@@ -56,16 +58,24 @@ impl Daemon {
         records(&self.directory)
     }
 
-    /// One scrape; the bytes of its answer.
-    pub(crate) fn scrape(&self) -> anyhow::Result<usize> {
+    /// Polls of logs that it has made.
+    pub(crate) fn polls(&self) -> anyhow::Result<u64> {
+        let page = self.scrape()?;
+        let polls =
+            |line: &str| line.strip_prefix("bmcwatch_polls_total{")?.rsplit_once(' ')?.1.parse::<u64>().ok();
+        Ok(page.lines().filter_map(polls).sum())
+    }
+
+    /// One scrape.
+    pub(crate) fn scrape(&self) -> anyhow::Result<String> {
         let mut connection = TcpStream::connect(self.admin).context("scrape the daemon")?;
         connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer)?;
-        if !answer.starts_with(b"HTTP/1.1 200") {
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        if !answer.starts_with("HTTP/1.1 200") {
             bail!("a scrape was answered with something else than 200");
         }
-        Ok(answer.len())
+        Ok(answer)
     }
 
     /// Waits until the daemon says that it is ready; false when it does not within this time.
@@ -108,7 +118,7 @@ fn records(directory: &Path) -> PathBuf {
     directory.join("records.jsonl")
 }
 
-fn text(places: &[Place], directory: &Path, admin: SocketAddr) -> String {
+fn text(addresses: &[String], directory: &Path, admin: SocketAddr) -> String {
     let (journal, records) = (directory.join("journal"), records(directory));
     let mut text = format!(
         "[journal]\ndirectory = \"{}\"\n\
@@ -120,11 +130,13 @@ fn text(places: &[Place], directory: &Path, admin: SocketAddr) -> String {
         journal.display(),
         records.display()
     );
-    for (index, Place { address, pin }) in places.iter().enumerate() {
+    let ca = directory.join("ca.pem");
+    for (index, address) in addresses.iter().enumerate() {
         write!(
             text,
             "[[endpoints]]\nid = \"b{index}\"\naddress = \"{address}\"\ncredentials = \"all\"\n\
-             trust = \"pin:sha256/{pin}\"\nlabels = {{ rack = \"r{}\", site = \"fra1\" }}\n",
+             trust = \"ca:{}\"\nlabels = {{ rack = \"r{}\", site = \"fra1\" }}\n",
+            ca.display(),
             index / 32
         )
         .expect("a String takes every write");

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use journal::{Batch, Item, Journal, Location, Retention, When};
 use model::Uid;
 
-use crate::{bmcs::Place, daemon::Daemon, process};
+use crate::{bmcs::Bmcs, daemon::Daemon, process};
 
 /// Records in the journal, of about this many bytes.
 const RECORDS: u64 = 1_000_000;
@@ -17,11 +17,11 @@ const GROUP: u64 = 500;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Fills a journal, starts the daemon on it, and times it from its start to `/-/ready`.
-pub(crate) fn time_to_ready(places: &[Place], directory: &Path) -> anyhow::Result<Duration> {
+pub(crate) fn time_to_ready(bmcs: &Bmcs, directory: &Path) -> anyhow::Result<Duration> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(fill(&directory.join("journal")))?;
     let begun = process::now();
-    let daemon = Daemon::start(places, directory)?;
+    let daemon = Daemon::start(bmcs, 1, directory)?;
     if !daemon.is_ready_within(PATIENCE) {
         bail!("the daemon is not ready {PATIENCE:?} after its start with {RECORDS} records");
     }

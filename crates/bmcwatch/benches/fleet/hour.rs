@@ -17,7 +17,7 @@ pub(crate) fn measure(endpoints: usize, minutes: u32) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("make a directory for journal and files")?;
     say(&format!("{endpoints} simulated BMCs for {minutes} minutes"));
     let bmcs = Bmcs::start(endpoints)?;
-    let daemon = Daemon::start(&bmcs.addresses, &scratch.path().join("all"))?;
+    let daemon = Daemon::start(&bmcs, endpoints, &scratch.path().join("all"))?;
     bmcs.wait_until_read(endpoints)?;
     let mut out = std::io::stdout().lock();
     let mut begin = process::usage(daemon.id())?;

@@ -12,6 +12,7 @@ mod full_journal;
 mod hour;
 mod instructions;
 mod plot;
+mod polls;
 mod process;
 mod report;
 mod served;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Ok(Role::Measure(asked)) => with_files(asked.endpoints, || measure(asked)),
         Ok(Role::Storm(endpoints)) => with_files(endpoints, || storm::measure(endpoints)),
         Ok(Role::Hour(endpoints, minutes)) => with_files(endpoints, || hour::measure(endpoints, minutes)),
+        Ok(Role::Polls(endpoints)) => with_files(endpoints, || polls::measure(endpoints)),
         Ok(Role::Instructions) => instructions::measure(),
         Ok(Role::Plot) => plot::draw(&runs(), &root().join("docs/pictures")),
         Ok(Role::Bmcs { first, count }) => served::serve(first, count),

@@ -44,7 +44,7 @@ async fn serve_on(first: usize, count: usize) -> anyhow::Result<()> {
     for index in 0..fleet.len() {
         answer(&format!("address {}", fleet.address(index)))?;
     }
-    answer(&format!("ready {}", fleet.pin()))?;
+    answer("ready")?;
     let mut questions = tokio::io::BufReader::new(tokio::io::stdin()).lines();
     while let Some(question) = questions.next_line().await? {
         let (word, numbers) = question.split_once(' ').unwrap_or((&question, ""));

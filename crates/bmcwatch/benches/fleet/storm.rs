@@ -17,7 +17,7 @@ pub(crate) fn measure(endpoints: usize) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("make a directory for journal and files")?;
     say(&format!("{endpoints} simulated BMCs, of which {LOUD} are loud"));
     let mut bmcs = Bmcs::start(endpoints)?;
-    let daemon = Daemon::start(&bmcs.addresses, &scratch.path().join("all"))?;
+    let daemon = Daemon::start(&bmcs, endpoints, &scratch.path().join("all"))?;
     bmcs.wait_until_read(endpoints)?;
     let before = process::usage(daemon.id())?;
     let mut tail = Tail::follow(&daemon.records(), bmcs.logged())?;

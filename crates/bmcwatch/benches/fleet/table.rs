@@ -40,10 +40,8 @@ const STORMS: u32 = 6;
 const PROVEN: Duration = Duration::from_secs(32);
 /// Events on each stream after them.
 const CHURN_PER_STREAM: usize = 300;
-/// How long polling is watched: as many polls as there are minutes in it.
+/// How long polling is watched; each endpoint is polled once a minute.
 const POLLING: Duration = Duration::from_mins(2);
-/// Between two polls of an endpoint.
-const POLL_EVERY: Duration = Duration::from_mins(1);
 
 /// Measures everything and leaves the report.
 pub(crate) fn measure(asked: Asked) -> anyhow::Result<Report> {
@@ -64,7 +62,7 @@ pub(crate) fn measure(asked: Asked) -> anyhow::Result<Report> {
 /// Memory and CPU of a daemon with the first endpoint only.
 fn alone(bmcs: &Bmcs, scratch: &Path) -> anyhow::Result<Usage> {
     let directory = scratch.join("one");
-    let daemon = Daemon::start(&bmcs.addresses[..1], &directory)?;
+    let daemon = Daemon::start(bmcs, 1, &directory)?;
     bmcs.wait_until_read(1)?;
     std::thread::sleep(SETTLE);
     let usage = process::usage(daemon.id())?;
@@ -77,7 +75,7 @@ fn watched(bmcs: &mut Bmcs, asked: Asked, scratch: &Path, one: &Usage) -> anyhow
     let directory = scratch.join("all");
     bmcs.set_latency(LATENCY)?;
     let begun = process::now();
-    let daemon = Daemon::start(&bmcs.addresses, &directory)?;
+    let daemon = Daemon::start(bmcs, asked.endpoints, &directory)?;
     bmcs.wait_until_read(asked.endpoints)?;
     let connected_after = begun.elapsed();
     let connected = process::usage(daemon.id())?;
@@ -93,7 +91,7 @@ fn watched(bmcs: &mut Bmcs, asked: Asked, scratch: &Path, one: &Usage) -> anyhow
     daemon.stop()?;
     if asked.depth == Depth::Whole {
         say("a start with a full journal");
-        measured.open_took = full_journal::time_to_ready(&bmcs.addresses[..1], &scratch.join("full"))?;
+        measured.open_took = full_journal::time_to_ready(bmcs, &scratch.join("full"))?;
     }
     Ok(measured)
 }
@@ -111,17 +109,20 @@ fn worse(bmcs: &mut Bmcs, asked: Asked, daemon: &Daemon, measured: &mut Measured
         return Ok(());
     }
     std::thread::sleep(SETTLE);
+    // Those that are slow to answer are polled more seldom, so what was polled is counted.
+    let polled = daemon.polls()?;
     let (before, requests) = (process::usage(daemon.id())?, bmcs.requests()?);
     std::thread::sleep(POLLING);
-    let polls = asked.endpoints as f64 * POLLING.div_duration_f64(POLL_EVERY);
-    measured.poll_cpu = process::since(daemon.id(), &before)?.div_f64(polls);
-    measured.poll_requests = (bmcs.requests()? - requests) as f64 / polls;
+    let (cpu, requests) = (process::since(daemon.id(), &before)?, bmcs.requests()? - requests);
+    let polls = (daemon.polls()? - polled) as f64;
+    measured.poll_cpu = cpu.div_f64(polls);
+    measured.poll_requests = requests as f64 / polls;
     Ok(())
 }
 
 fn floor(bmcs: &mut Bmcs, asked: Asked, scratch: &Path) -> anyhow::Result<Measured> {
     let directory = scratch.join("bare");
-    let one = bare::Bare::start(&bmcs.addresses[..1], &bmcs.ca, &directory)?;
+    let one = bare::Bare::start(bmcs, 1, &directory)?;
     bmcs.wait_until_open(1)?;
     std::thread::sleep(Duration::from_secs(2));
     let alone = process::usage(one.id())?;
@@ -130,7 +131,7 @@ fn floor(bmcs: &mut Bmcs, asked: Asked, scratch: &Path) -> anyhow::Result<Measur
 
     bmcs.set_latency(LATENCY)?;
     let begun = process::now();
-    let bare = bare::Bare::start(&bmcs.addresses, &bmcs.ca, &directory)?;
+    let bare = bare::Bare::start(bmcs, asked.endpoints, &directory)?;
     bmcs.wait_until_open(asked.endpoints)?;
     let connected_after = begun.elapsed();
     let connected = process::usage(bare.id())?;
@@ -152,7 +153,7 @@ fn floor(bmcs: &mut Bmcs, asked: Asked, scratch: &Path) -> anyhow::Result<Measur
 fn scrapes(daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
     let before = process::usage(daemon.id())?;
     for _ in 0..SCRAPES {
-        measured.scrape_bytes = daemon.scrape()?;
+        measured.scrape_bytes = daemon.scrape()?.len();
     }
     measured.scrape_cpu = process::since(daemon.id(), &before)? / SCRAPES;
     let before = process::usage(daemon.id())?.rss;

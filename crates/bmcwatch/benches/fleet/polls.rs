@@ -1,0 +1,59 @@
+//! What a poll costs by how long the log is, and whether anything is new in it.
+
+use std::{io::Write, time::Duration};
+
+use anyhow::Context;
+
+use crate::{bmcs::Bmcs, daemon::Daemon, process, say, tail::Tail};
+
+/// Entries in each log, one step after the other.
+const LENGTHS: [usize; 3] = [10, 100, 400];
+/// Between two polls of an endpoint.
+const POLL_EVERY: Duration = Duration::from_mins(1);
+/// Polls of each endpoint that are watched in each step.
+const POLLS: u32 = 2;
+
+/// Prints CPU of a poll of each length: nothing new, and one entry more.
+pub(crate) fn measure(endpoints: usize) -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir().context("make a directory for journal and files")?;
+    say(&format!("{endpoints} simulated BMCs, polled each minute"));
+    let mut bmcs = Bmcs::start(endpoints)?;
+    let daemon = Daemon::start(&bmcs, endpoints, &scratch.path().join("all"))?;
+    bmcs.wait_until_read(endpoints)?;
+    bmcs.downgrade()?;
+    let mut tail = Tail::follow(&daemon.records(), bmcs.logged())?;
+    let mut out = std::io::stdout().lock();
+    let (mut each, mut all) = (0, 0);
+    for length in LENGTHS {
+        let more = (length - each) * endpoints;
+        (each, all) = (length, all + more);
+        bmcs.begin_log(more, 0)?;
+        tail.wait_for(all)?;
+        bmcs.end_log()?;
+        // The look at the log after the one that brought them.
+        std::thread::sleep(POLL_EVERY);
+        let quiet = poll(&daemon, endpoints)?;
+        let grown = {
+            let rate = (u32::try_from(endpoints)? / 60).max(1);
+            let count = endpoints * POLLS as usize;
+            bmcs.begin_log(count, rate)?;
+            let grown = poll(&daemon, endpoints)?;
+            bmcs.end_log()?;
+            (each, all) = (each + POLLS as usize, all + count);
+            grown
+        };
+        writeln!(out, "log of {length} entries: {quiet:.2} ms nothing new, {grown:.2} ms one more")?;
+        tail.wait_for(all)?;
+    }
+    tail.check(bmcs.logged())?;
+    daemon.stop()
+}
+
+/// CPU of a poll, milliseconds.
+fn poll(daemon: &Daemon, endpoints: usize) -> anyhow::Result<f64> {
+    let before = process::usage(daemon.id())?;
+    std::thread::sleep(POLL_EVERY * POLLS);
+    let cpu = process::since(daemon.id(), &before)?.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    Ok(cpu * 1000.0 / (endpoints as f64 * f64::from(POLLS)))
+}
