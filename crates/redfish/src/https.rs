@@ -32,6 +32,7 @@ use tower::service_fn;
 use crate::{
     Address, Body, HttpService, Looking, Network, Peer, TransportError, Trust, TrustError,
     connect_budget::{BudgetLayer, ConnectBudget},
+    sessions::Sessions,
     stream_connector::StreamConnector,
     transport_failure::{ResolveFailed, classify},
     trust::verifier::Verifier,
@@ -49,14 +50,6 @@ pub(crate) const KEEPALIVE_RETRIES: u32 = 4;
 
 /// All authorities of the world are 250 KB; what is behind this is not read.
 const CA_BYTES_MAX: u64 = 4 << 20;
-
-/// rustls counts tickets, of which it keeps eight a server.
-const TICKETS_PER_SERVER: usize = 8;
-/// Session stores that are sized for the whole fleet. They take their memory (about 0.5 KB an endpoint) when made, and a
-/// fleet with a CA file for each endpoint must not have it squared.
-const LARGE_STORES_MAX: usize = 8;
-/// Servers in the store of a pin, which is one endpoint's as a rule, and of a policy beyond the first eight.
-const SMALL_STORE_SERVERS: usize = 2;
 
 /// The real network: rustls with ring, HTTP/1.1, TLS configuration shared per trust policy, and one budget for
 /// handshakes under way in the whole process.
@@ -108,15 +101,8 @@ impl Https {
         if let Some(prepared) = policies.get(trust).filter(|prepared| prepared.digest == digest) {
             return Ok(prepared.clone());
         }
-        let servers = match trust {
-            Trust::System | Trust::Ca(_) | Trust::Insecure if policies.len() < LARGE_STORES_MAX => {
-                self.shared.endpoints
-            }
-            _ => SMALL_STORE_SERVERS,
-        };
         let mut tls = self.configuration(trust, &pem)?;
-        // The default of 256 resumes nothing for a fleet.
-        tls.resumption = Resumption::in_memory_sessions(servers.saturating_mul(TICKETS_PER_SERVER));
+        tls.resumption = Resumption::store(Arc::new(Sessions::new(self.shared.endpoints)));
         let requests = requests_client(&tls, &self.shared.budget)?;
         let prepared = Prepared { digest, tls: Arc::new(tls), requests };
         policies.insert(trust.clone(), prepared.clone());

@@ -31,6 +31,7 @@ mod registry;
 mod request_budget;
 mod response_head;
 mod service_root;
+mod sessions;
 mod severity;
 mod sse;
 mod stream_body;
