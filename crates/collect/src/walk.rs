@@ -171,19 +171,22 @@ impl Walk {
     }
 
     /// What is known of the only page of the log, when there was but one: a page that has its digest now holds nothing new. Its
-    /// members may be left out where what is said of an entry depends on nothing but the entry.
+    /// members may be left out where no verdict on an undated entry or an empty log depends on them.
     pub(crate) fn known_page(&self) -> KnownPage {
         if self.before.doubted_since_ms.is_some() {
             return KnownPage::default();
         }
-        let named = self.before.ids == Ids::Names && self.before.undated.is_empty();
+        let named = self.before.ids == Ids::Names && self.before.undated.is_empty() && !self.before.emptied;
         KnownPage { digest: self.before.body_digest, members: self.before.members.filter(|_| named) }
     }
 
-    /// The walk that begins with this page.
+    /// The walk that begins with this page. Only where the oldest were listed first are members remembered that may be left out,
+    /// and what is left of the page need not show it.
     pub(crate) fn beginning_with(self, page: &Page) -> Self {
-        let part = if page.left_out > 0 { Part::Tail } else { self.part };
-        Self { part, ..self }
+        if page.left_out == 0 {
+            return self;
+        }
+        Self { part: Part::Tail, order: Some(Order::OldestFirst), ..self }
     }
 
     /// Whether the whole log came in one page that holds what it held.
@@ -231,10 +234,7 @@ impl Walk {
 
     /// Whether the log holds fewer entries than a page ago. Some send the page's number of entries for the log's (T26, T27).
     fn shrank(&mut self, page: &Page) -> bool {
-        let listed = (page.left_out + page.entries.len()) as u64
-            + u64::from(page.rejected)
-            + u64::from(page.empty_slots);
-        let total = page.count.filter(|count| *count != listed);
+        let total = page.count.filter(|count| *count != page.listed());
         let shrank = matches!((self.total, total), (Some(before), Some(now)) if now < before);
         (self.total, self.count) = (total.or(self.total), page.count);
         shrank

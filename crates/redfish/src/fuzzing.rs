@@ -51,6 +51,10 @@ pub struct PageContent {
 /// Takes a page apart; `None` where it is none.
 pub fn page(body: &[u8], service_path: &str) -> Option<PageContent> {
     let content = Content::decode(body, service_path, None).ok()?;
+    let again = Content::decode(body, service_path, content.members).ok()?;
+    assert_eq!(again.members, content.members, "what is left out is known all the same");
+    let read = again.slots.filled.len() + (again.slots.rejected + again.slots.empty) as usize;
+    assert_eq!(again.left_out + read, content.listed, "each member is read or left out");
     let (mut entries, mut links) = (Vec::new(), Vec::new());
     let (listed, left_out) = (content.listed, content.slots.rejected + content.slots.empty);
     for slot in content.slots.filled {

@@ -149,6 +149,11 @@ impl PageDigest {
 }
 
 impl Page {
+    /// Its members, whatever they are and whether or not they are known.
+    pub fn listed(&self) -> u64 {
+        (self.left_out + self.entries.len()) as u64 + u64::from(self.rejected) + u64::from(self.empty_slots)
+    }
+
     /// A page of a log that holds nothing.
     pub(crate) fn empty(count: u64) -> Self {
         let entries = Vec::new();

@@ -1,7 +1,9 @@
-//! TLS sessions to be resumed: the last one of each server. Resumed, a handshake costs the BMC no signature and us none to check.
+//! TLS sessions to be resumed: the last ones of each server. Resumed, a handshake costs the BMC no signature and us none to
+//! check.
 //!
 //! rustls' own store makes room for eight tickets of each server, 2 KiB, and fills it as connections come and go, so that the
-//! memory of a large fleet grows for days. One is enough: whoever resumes a session is sent the next ticket.
+//! memory of a large fleet grows for hours. Two are enough, for the stream and for requests, or for a second try: who resumes a
+//! session is sent new ones, as a rule.
 
 use std::{
     collections::HashMap,
@@ -15,6 +17,9 @@ use rustls::{
     pki_types::ServerName,
 };
 
+/// Tickets of TLS 1.3 of one server.
+const TICKETS_MAX: usize = 2;
+
 /// Sessions of so many servers at most. Beyond that one goes for each that comes, whichever: it costs a whole handshake.
 pub(crate) struct Sessions {
     servers_max: usize,
@@ -27,7 +32,8 @@ pub(crate) struct Sessions {
 struct Session {
     group: Option<NamedGroup>,
     tls12: Option<Tls12ClientSessionValue>,
-    tls13: Option<Tls13ClientSessionValue>,
+    /// Tickets, each of which serves once; the newest last.
+    tls13: Vec<Tls13ClientSessionValue>,
 }
 
 impl Sessions {
@@ -80,11 +86,17 @@ impl ClientSessionStore for Sessions {
     }
 
     fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.edit(server, |session| session.tls13 = Some(value));
+        self.edit(server, |session| {
+            if session.tls13.len() == TICKETS_MAX {
+                session.tls13.remove(0);
+            }
+            session.tls13.reserve_exact(TICKETS_MAX - session.tls13.len());
+            session.tls13.push(value);
+        });
     }
 
     fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.lock().get_mut(server)?.tls13.take()
+        self.lock().get_mut(server)?.tls13.pop()
     }
 }
 

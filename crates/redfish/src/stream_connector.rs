@@ -106,8 +106,8 @@ impl StreamConnector {
     }
 }
 
-/// What the kernel keeps for us of one stream while we are busy; the rest waits at the BMC. Left to itself it would keep up to 32
-/// MiB, and thousands of streams that tell much at once exhaust what it has for all connections of the machine: then it
+/// What the kernel keeps for us of one stream while we are busy; the rest waits at the BMC. Left to itself it would keep megabytes
+/// (`tcp_rmem`), and thousands of streams that tell much at once exhaust what it has for all connections of the machine: then it
 /// drops what it was sent, and what was dropped comes again after minutes. It doubles the number for its own needs; 32 KiB on the
 /// way let a BMC that answers in 20 ms send 1.6 MB a second.
 const RECEIVE_BUFFER: usize = 32 << 10;
@@ -170,6 +170,7 @@ mod tests {
         let connector = StreamConnector::new(address.parse().unwrap(), Arc::new(tls), ConnectBudget::new(1));
         let tcp = connector.connect().await.unwrap();
         let socket = SockRef::from(&tcp);
+        assert!((RECEIVE_BUFFER..=2 * RECEIVE_BUFFER).contains(&socket.recv_buffer_size().unwrap()));
         assert!(socket.keepalive().unwrap() && tcp.nodelay().unwrap());
         let (time, interval) =
             (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());

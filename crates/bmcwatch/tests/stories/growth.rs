@@ -13,7 +13,10 @@ const OVERLAP: u64 = 64;
 
 /// A polled BMC whose log of so many entries was read.
 async fn long_log() -> (World, Arc<Bmc>) {
-    let mut world = World::new(1).await;
+    polled(World::new(1).await).await
+}
+
+async fn polled(mut world: World) -> (World, Arc<Bmc>) {
     world.settings.mode = Mode::Periodic;
     world.settings.periodic.logs_collection_interval = MINUTE;
     let bmc = world.add("bmc", Profile { page_size: None, ..Profile::openbmc() });
@@ -65,6 +68,16 @@ async fn a_long_log_is_read_whole_where_it_does_not_begin_as_before() {
         fan_fails(&bmc);
     };
     assert_eq!(read_of(&world, stepped).await, whole + 66, "the same second comes again");
+    world.assert_nothing_lost_nothing_twice().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_log_is_read_whole_where_changes_of_its_entries_are_told() {
+    let mut world = World::new(1).await;
+    world.settings.report_changes = true;
+    let (world, bmc) = polled(world).await;
+    let one = async { drop(fan_fails(&bmc)) };
+    assert_eq!(read_of(&world, one).await, LONG as u64 + 1);
     world.assert_nothing_lost_nothing_twice().await;
 }
 

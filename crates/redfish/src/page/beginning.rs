@@ -2,7 +2,8 @@
 //!
 //! Most logs come in one page, and all that happens to them is that entries are added at the end. To decode hundreds for one
 //! new one is most of what a poll costs. Members are left out only if they are byte for byte those that were read, and if no
-//! new entry can say the same as one of them: such entries are told apart by counting, and who counts must see all.
+//! new entry is of a second that is written in one of them: entries that say the same of the same time are told apart by
+//! counting, and who counts must see all. (One moment written in two ways is not seen to be one; ADR 17.)
 
 use memchr::memmem::Finder;
 use model::ReadMembers;

@@ -58,9 +58,11 @@ fn of_a_log_that_has_grown_the_last_known_and_the_new_entries_are_read() {
         (Vec::new(), 236),
         // In the same second as one long ago.
         (at(14, 300, 301), 0),
-        // Without a time, with one that cannot be looked for, and a link.
+        // Without a time, with one that is not known, that cannot be looked for, or that is too short, and a link.
         (vec![r#"{"Id":"301","Message":"x"}"#.to_owned()], 0),
         (vec![entry(301, 1, 1).replace("2026-11-20T14:02:01", "11/20/2026 15:02:01")], 0),
+        (vec![entry(301, 1, 1).replace("2026-11-20T14:02:01", "2026-11-20T15:02")], 0),
+        (vec![entry(301, 1, 1).replace("2026-11-20T14:02:01+00:00", "2026-11-20T15:02Z")], 0),
         (vec![r#"{"@odata.id":"/log/301"}"#.to_owned()], 0),
     ] {
         assert_eq!(left_out(&before, &with(&new)), expected, "{new:?}");
@@ -78,7 +80,7 @@ fn a_log_that_begins_otherwise_is_read_whole() {
     for now in [changed, shorter, moved, entries(0..199), Vec::new()] {
         assert_eq!(left_out(&before, &now), 0);
     }
-    assert_eq!(left_out(&before[..64], &before), 0, "hardly anything was known");
+    assert_eq!((left_out(&before[..58], &before[..60]), left_out(&[], &before[..60])), (0, 0), "it is short");
 }
 
 #[test]
