@@ -62,7 +62,12 @@ pub(crate) fn draw(runs: &Path, pictures: &Path) -> anyhow::Result<()> {
 fn read(runs: &Path) -> anyhow::Result<BTreeMap<u32, Value>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(runs).context("find saved runs")? {
-        let text = std::fs::read(entry?.path())?;
+        let path = entry?.path();
+        // Callgrind writes there too.
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let text = std::fs::read(path)?;
         let run: Value = serde_json::from_slice(&text).context("read a saved run")?;
         let endpoints = run["endpoints"].as_u64().context("find how many endpoints it had")?;
         found.insert(u32::try_from(endpoints)?, run);
