@@ -115,7 +115,7 @@ const ROWS: &[Row] = &[
     row("CPU per event at 2,000/s", "us", steady_cpu, Budget::Ratio(1.8)),
     row("CPU per 10,000 events at 2,000/s", "s", |m, a| steady_cpu(m, a) / 100.0, Budget::None),
     row("in the file, p50", "ms", |m, _| m.at_rate().p50.as_secs_f64() * 1e3, Budget::None),
-    row("in the file, p99", "ms", |m, _| m.at_rate().p99.as_secs_f64() * 1e3, Budget::Value(100.0)),
+    row(P99, "ms", |m, _| m.at_rate().p99.as_secs_f64() * 1e3, Budget::Value(100.0)),
     row("CPU per event in a burst", "us", burst_cpu, Budget::Ratio(2.5)),
     row("events a second in a burst", "1/s", burst_rate, Budget::None),
     ours("a scrape, CPU", "ms", scrape_cpu, 20.0),
@@ -133,6 +133,9 @@ const ROWS: &[Row] = &[
     whole(ours("  requests", "", |m, _| m.poll_requests, 3.0)),
     whole(ours("ready with 1,000,000 records", "s", |m, _| m.open_took.as_secs_f64(), 1.0)),
 ];
+
+/// The row that one stall of a disk makes: in ten seconds, a second in which somebody else has it is more than one in a hundred.
+const P99: &str = "in the file, p99";
 
 /// So many times a budget is wrong whatever else the machine does.
 const FAR: f64 = 3.0;
@@ -278,11 +281,14 @@ impl Report {
     pub(crate) fn judge(&self) -> anyhow::Result<()> {
         // A machine on which the floor connects more slowly than where the budgets were set is slower at everything.
         let slow = (connect_cpu(&self.floor, &self.asked) / FLOOR_CONNECT_MS).max(1.0);
+        let middle = self.watched.at_rate().p50.as_secs_f64() * 1e3;
         let far = self.rows().filter_map(|row| {
             let (ours, _, limit, _) = row.values(self);
             let by_the_clock = matches!(row.budget, Budget::Value(_)) && matches!(row.unit, "ms" | "s");
             let limit = if by_the_clock { limit? * slow } else { limit? };
-            let limit = Some(limit).filter(|limit| ours > FAR * limit)?;
+            // Were it us who are slow, the middle would show it too.
+            let is_a_stall = row.name == P99 && middle <= limit;
+            let limit = Some(limit).filter(|limit| ours > FAR * limit && !is_a_stall)?;
             Some(format!("{}: {ours:.1} {}, more than {FAR} times {limit:.1}", row.name.trim(), row.unit))
         });
         let far: Vec<String> = far.collect();
