@@ -124,10 +124,11 @@ impl Visit<'_> {
         for restarts in 0..=RESTARTS_MAX {
             let walk = Walk::new(before.clone(), Part::Whole, start);
             let walk = if restarts == RESTARTS_MAX { walk.for_the_last_time() } else { walk };
-            // Which of several that say the same has changed is told by counting them all.
-            let members = |known: KnownPage| known.members.filter(|_| !self.context.wish.logs.report_changes);
-            let known = walk.known_page();
-            let known = KnownPage { members: members(known), ..known };
+            let mut known = walk.known_page();
+            if self.context.wish.logs.report_changes {
+                // Which of several that say the same has changed is told by counting them all.
+                known.members = None;
+            }
             let changed = self.first_page(&log.service, known).await?;
             let Some(page) = changed.filter(|page| !walk.is_unchanged(page)) else {
                 return self.unchanged(&log.service, before).await;

@@ -62,8 +62,8 @@ pub(crate) struct Request {
     pub(crate) reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
-/// The task that writes: group commit (up to 512 items or 50 ms, or 16 requests to which nothing is added), retention. Its owner awaits [`run`](Writer::run).
-/// Dropped before its time, it closes the journal; what was acknowledged is durable nevertheless.
+/// The task that writes: group commit (up to 512 items or 50 ms, or 16 requests to which nothing is added), retention. Its owner
+/// awaits [`run`](Writer::run). Dropped before its time, it closes the journal; what was acknowledged is durable nevertheless.
 pub struct Writer {
     requests: mpsc::Receiver<Request>,
     closing: watch::Receiver<bool>,

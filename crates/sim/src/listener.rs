@@ -39,6 +39,7 @@ const BUFFER_BYTES: usize = 8192;
 /// What the kernel keeps of a connection's answers. That of a real BMC keeps them in the BMC's memory, and not in that of the
 /// machine which watches it.
 const SEND_BUFFER: usize = 16 << 10;
+
 /// How long to leave a full file table alone before accepting again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -20,6 +20,7 @@ const PER_PROCESS: usize = 4_000;
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Between two questions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// A running fleet.
 pub(crate) struct Bmcs {
     pub(crate) addresses: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a poll costs by how long the log is, and whether anything is new in it.
+//! What a poll of a long log costs, with nothing new in it and with one entry more.
 
 use std::{io::Write, time::Duration};
 
@@ -6,14 +6,14 @@ use anyhow::Context;
 
 use crate::{bmcs::Bmcs, daemon::Daemon, process, say, tail::Tail};
 
-/// Entries in each log, one step after the other.
-const LENGTHS: [usize; 3] = [10, 100, 400];
+/// Entries in each log.
+const LENGTH: usize = 400;
 /// Between two polls of an endpoint.
 const POLL_EVERY: Duration = Duration::from_mins(1);
-/// Polls of each endpoint that are watched in each step.
+/// Polls of each endpoint that are watched, with nothing new and with one entry more.
 const POLLS: u32 = 2;
 
-/// Prints CPU of a poll of each length: nothing new, and one entry more.
+/// Prints CPU of a poll of either kind.
 pub(crate) fn measure(endpoints: usize) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("make a directory for journal and files")?;
     say(&format!("{endpoints} simulated BMCs, polled each minute"));
@@ -22,29 +22,19 @@ pub(crate) fn measure(endpoints: usize) -> anyhow::Result<()> {
     bmcs.wait_until_read(endpoints)?;
     bmcs.downgrade()?;
     let mut tail = Tail::follow(&daemon.records(), bmcs.logged())?;
+    bmcs.begin_log(LENGTH * endpoints, 0)?;
+    tail.wait_for(LENGTH * endpoints)?;
+    bmcs.end_log()?;
+    // The look at the log after the one that brought them.
+    std::thread::sleep(POLL_EVERY);
+    let quiet = poll(&daemon, endpoints)?;
+    let more = endpoints * POLLS as usize;
+    bmcs.begin_log(more, (u32::try_from(endpoints)? / 60).max(1))?;
+    let grown = poll(&daemon, endpoints)?;
+    bmcs.end_log()?;
     let mut out = std::io::stdout().lock();
-    let (mut each, mut all) = (0, 0);
-    for length in LENGTHS {
-        let more = (length - each) * endpoints;
-        (each, all) = (length, all + more);
-        bmcs.begin_log(more, 0)?;
-        tail.wait_for(all)?;
-        bmcs.end_log()?;
-        // The look at the log after the one that brought them.
-        std::thread::sleep(POLL_EVERY);
-        let quiet = poll(&daemon, endpoints)?;
-        let grown = {
-            let rate = (u32::try_from(endpoints)? / 60).max(1);
-            let count = endpoints * POLLS as usize;
-            bmcs.begin_log(count, rate)?;
-            let grown = poll(&daemon, endpoints)?;
-            bmcs.end_log()?;
-            (each, all) = (each + POLLS as usize, all + count);
-            grown
-        };
-        writeln!(out, "log of {length} entries: {quiet:.2} ms nothing new, {grown:.2} ms one more")?;
-        tail.wait_for(all)?;
-    }
+    writeln!(out, "log of {LENGTH} entries: {quiet:.2} ms nothing new, {grown:.2} ms one more")?;
+    tail.wait_for(LENGTH * endpoints + more)?;
     tail.check(bmcs.logged())?;
     daemon.stop()
 }

@@ -114,7 +114,7 @@ fn worse(bmcs: &mut Bmcs, asked: Asked, daemon: &Daemon, measured: &mut Measured
     let (before, requests) = (process::usage(daemon.id())?, bmcs.requests()?);
     std::thread::sleep(POLLING);
     let (cpu, requests) = (process::since(daemon.id(), &before)?, bmcs.requests()? - requests);
-    let polls = (daemon.polls()? - polled) as f64;
+    let polls = ((daemon.polls()? - polled) as f64).max(1.0);
     measured.poll_cpu = cpu.div_f64(polls);
     measured.poll_requests = requests as f64 / polls;
     Ok(())

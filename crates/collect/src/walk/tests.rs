@@ -273,10 +273,14 @@ fn no_beginning_is_left_out_where_the_whole_log_decides_what_an_entry_is() {
         (before.clone(), members),
         (LogBookmark { ids: Ids::Places, ..before.clone() }, None),
         (LogBookmark { undated, ..before.clone() }, None),
+        (LogBookmark { emptied: true, ..before.clone() }, None),
         (LogBookmark { doubted_since_ms: Some(1), ..before }, None),
     ] {
         assert_eq!(walk(Some(before), History::All).known_page().members, known);
     }
+    let stood = Page { left_out: 36, ..page((37..=100).chain([7])) };
+    let walk_on = walk(Some(bookmark(1..=100)), History::All).beginning_with(&stood);
+    assert_eq!(walk_on.order(), Order::OldestFirst, "though its last entry is dated before its first");
     let newest_first = Page { members, ..page((1..=5).rev()) };
     let mut walk = walk(Some(bookmark([])), History::All);
     walk.take(&mut Page { entries: newest_first.entries.clone(), ..page([]) });
