@@ -176,7 +176,12 @@ impl Sources {
                 tokio::time::sleep(delay).await;
                 follower.follow().await;
             };
-            ends.run_until_cancelled(following).await.unwrap_or(());
+            // Whoever is ended says nothing more, even if a quick look has an answer at the same moment.
+            tokio::select! {
+                biased;
+                () = ends.cancelled() => {}
+                () = following => {}
+            }
         });
         self.running.insert(name, Running { settings, task: task.id(), stop });
     }
