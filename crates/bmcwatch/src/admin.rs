@@ -29,6 +29,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -183,7 +184,8 @@ async fn not_stored(mut response: Response) -> Response {
 async fn metrics(axum::extract::State(state): axum::extract::State<AdminState>) -> Response {
     match state.page.scrape().await {
         Ok(page) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
+            let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            (text, Body::new(page)).into_response()
         }
         Err(error @ PageError::Busy) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response()

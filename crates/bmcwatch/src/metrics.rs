@@ -6,40 +6,38 @@
 
 mod admin;
 mod endpoints;
+mod exposition;
 mod journal;
 mod sinks;
 mod text;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ::journal::{Journal, Stat};
 use chrono::{DateTime, Utc};
 use collect::{Board, EndpointView};
+use endpoints::Endpoints;
 use prometheus::{
     Gauge, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, process_collector::ProcessCollector,
 };
 use sink::{SinkStatus, SinkView};
-use text::{Text, Type};
+use text::{Parts, Text, Type};
 use tokio::sync::Semaphore;
 
 pub use self::{
     admin::{Refusals, Refused, TailEnding, Tails},
+    exposition::Exposition,
     journal::Writable,
 };
 
-/// Two at once: Prometheus and its twin. More would only heap up pages of megabytes.
+/// Two are written at once: for Prometheus and its twin. More would only heap up pages of megabytes.
 const SCRAPES_MAX: usize = 2;
 /// A scrape that waits longer for its turn has been given up by its client (Prometheus' default is 10 s).
 const SCRAPE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The journal's numbers come from a cheap read; without them in this time the page goes without them.
 const JOURNAL_STAT_MAX: Duration = Duration::from_secs(2);
+/// So many endpoints are written before others on the thread have a turn: some 100 us.
+const WRITTEN_AT_ONCE: usize = 32;
 /// A gauge is a double: whole numbers up to 53 bits. 48 bits of the hash are what Prometheus itself shows of its own.
 const CONFIG_HASH_MASK: u64 = (1 << 48) - 1;
 
@@ -55,7 +53,7 @@ pub type LogCounts = fn() -> [(&'static str, u64); 5];
 /// The registries and the families of the program itself.
 #[derive(Debug)]
 pub struct Metrics {
-    prefix: String,
+    prefix: Arc<str>,
     families: Registry,
     /// `process_*` carry no prefix: dashboards know them by these names.
     process: Registry,
@@ -64,8 +62,6 @@ pub struct Metrics {
     config_hash: IntGauge,
     refusals: Refusals,
     tails: Tails,
-    /// How long the last page was.
-    page_bytes: AtomicUsize,
 }
 
 impl Metrics {
@@ -95,7 +91,7 @@ impl Metrics {
         let refusals = Refusals::register(&families)?;
         let tails = Tails::register(&families)?;
         Ok(Self {
-            prefix: prefix.to_owned(),
+            prefix: prefix.into(),
             families,
             process,
             reload_successful,
@@ -103,7 +99,6 @@ impl Metrics {
             config_hash,
             refusals,
             tails,
-            page_bytes: AtomicUsize::new(0),
         })
     }
 
@@ -138,30 +133,50 @@ impl Metrics {
         self.reload_successful.set(0);
     }
 
-    /// The whole page, in the text format 0.0.4.
-    pub fn render(&self, snapshot: Snapshot<'_>) -> prometheus::Result<String> {
-        // A page of megabytes is not copied while it grows.
-        let mut page = String::with_capacity(self.page_bytes.load(Relaxed) / 8 * 9);
-        TextEncoder::new().encode_utf8(&self.families.gather(), &mut page)?;
-        let mut text = Text::after(page, &self.prefix);
-        endpoints::write(&mut text, snapshot.endpoints, snapshot.downgraded);
+    /// What the registries hold, as text. It reads files of `/proc`, one of them as long as there are connections.
+    pub fn registered(&self) -> prometheus::Result<String> {
+        let mut text = String::new();
+        TextEncoder::new().encode_utf8(&self.families.gather(), &mut text)?;
+        TextEncoder::new().encode_utf8(&self.process.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Begins a page with what the registries hold. Endpoints are added to it one by one.
+    pub fn begin(&self, registered: String) -> Draft<'_> {
+        let text = Text::after(Parts::of(registered), &self.prefix);
+        Draft { text, endpoints: Endpoints::begin(&self.prefix) }
+    }
+}
+
+/// A page that is being written.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    text: Text<'a>,
+    endpoints: Endpoints,
+}
+
+impl Draft<'_> {
+    /// Writes the samples of an endpoint.
+    pub fn add(&mut self, endpoint: &EndpointView) {
+        self.endpoints.add(endpoint);
+    }
+
+    /// Writes what is not about one endpoint.
+    pub fn finish(self, snapshot: &Snapshot<'_>) -> Exposition {
+        let Self { mut text, endpoints } = self;
+        endpoints.write(&mut text, snapshot.downgraded);
         journal::write(&mut text, snapshot.journal, snapshot.writable);
         sinks::write(&mut text, snapshot.sinks);
         let mut family = text.family("log_messages_total", Type::Counter, "Own log lines by level.");
         for (level, count) in snapshot.log_messages {
             family.sample(&[("level", level)], count);
         }
-        let mut page = text.finish();
-        TextEncoder::new().encode_utf8(&self.process.gather(), &mut page)?;
-        self.page_bytes.store(page.len(), Relaxed);
-        Ok(page)
+        Exposition::new(text.finish().into_strings())
     }
 }
 
-/// What the rendered part of the page says: plain data.
+/// What is said beside the registries and the endpoints: plain data.
 pub struct Snapshot<'a> {
-    /// Every endpoint, ordered by id; one after the other, since all at once are 10 MB.
-    pub endpoints: Box<dyn Iterator<Item = EndpointView> + 'a>,
     /// Downgraded endpoints by reason.
     pub downgraded: &'a BTreeMap<&'static str, usize>,
     /// The journal's numbers, unless it could not be read.
@@ -211,31 +226,29 @@ impl Page {
         Self { metrics, board, journal, sinks, log_counts, turns: Arc::new(Semaphore::new(SCRAPES_MAX)) }
     }
 
-    /// The page now. Gathering and rendering run on a blocking thread; at most two scrapes run at once.
-    pub async fn scrape(&self) -> Result<String, PageError> {
-        let turn = tokio::time::timeout(SCRAPE_WAIT_MAX, Arc::clone(&self.turns).acquire_owned());
-        let Ok(Ok(turn)) = turn.await else { return Err(PageError::Busy) };
+    /// The page now. At most two are written at once.
+    pub async fn scrape(&self) -> Result<Exposition, PageError> {
+        let turn = tokio::time::timeout(SCRAPE_WAIT_MAX, self.turns.acquire());
+        let Ok(Ok(_turn)) = turn.await else { return Err(PageError::Busy) };
         let stat = tokio::time::timeout(JOURNAL_STAT_MAX, self.journal.stat()).await;
         let stat = stat.ok().and_then(Result::ok);
-        let page = self.clone();
-        let work = move || {
-            let text = page.render(stat.as_ref());
-            drop(turn);
-            text
-        };
-        tokio::task::spawn_blocking(work).await.map_err(PageError::Task)?.map_err(PageError::Encode)
-    }
-
-    fn render(&self, stat: Option<&Stat>) -> prometheus::Result<String> {
+        let metrics = Arc::clone(&self.metrics);
+        let registered = tokio::task::spawn_blocking(move || metrics.registered()).await;
+        let registered = registered.map_err(PageError::Task)?.map_err(PageError::Encode)?;
+        let mut draft = self.metrics.begin(registered);
+        for (number, endpoint) in self.board.views().enumerate() {
+            if number % WRITTEN_AT_ONCE == WRITTEN_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            draft.add(&endpoint);
+        }
         let sinks: Vec<SinkView> = self.sinks.iter().map(SinkStatus::view).collect();
-        let writable = if *self.journal.writable().borrow() { Writable::Yes } else { Writable::No };
-        self.metrics.render(Snapshot {
-            endpoints: Box::new(self.board.views()),
+        Ok(draft.finish(&Snapshot {
             downgraded: &self.board.downgraded(),
-            journal: stat,
-            writable,
+            journal: stat.as_ref(),
+            writable: if *self.journal.writable().borrow() { Writable::Yes } else { Writable::No },
             sinks: &sinks,
             log_messages: &(self.log_counts)(),
-        })
+        }))
     }
 }

@@ -76,11 +76,11 @@ pub struct EndpointView {
     /// What the operator asked for.
     pub mode: Mode,
     /// Why it is in this state, where there is a reason: `sse_not_available: ...`, `connect_failures: ...`.
-    pub reason: Option<String>,
+    pub reason: Option<Arc<str>>,
     /// Since when.
     pub since: DateTime<Utc>,
     /// The last error, with its causes.
-    pub last_error: Option<String>,
+    pub last_error: Option<Arc<str>>,
     /// When the last error happened.
     pub last_error_at: Option<DateTime<Utc>>,
     /// When it last answered.
@@ -116,11 +116,11 @@ pub struct EndpointView {
     /// The BMC's clock minus ours, to the millisecond, when it was last measured.
     pub clock_offset: Option<TimeDelta>,
     /// Vendor, product and Redfish version as the service root tells them.
-    pub vendor: Option<String>,
+    pub vendor: Option<Arc<str>>,
     /// Product.
-    pub product: Option<String>,
+    pub product: Option<Arc<str>>,
     /// Redfish version.
-    pub redfish_version: Option<String>,
+    pub redfish_version: Option<Arc<str>>,
 }
 
 /// The board; cheap to clone. The lock is held while a snapshot is taken or a slot comes or goes, never across an await.

@@ -57,9 +57,9 @@ impl StreamTrouble {
 #[derive(Debug)]
 struct Inner {
     state: State,
-    reason: Option<String>,
+    reason: Option<Arc<str>>,
     since: DateTime<Utc>,
-    last_error: Option<String>,
+    last_error: Option<Arc<str>>,
     last_error_at: Option<DateTime<Utc>>,
     last_failure: Option<FailureReason>,
     last_success_at: Option<DateTime<Utc>>,
@@ -71,9 +71,9 @@ struct Inner {
     gaps: GapCounts,
     strain: Strain,
     clock_offset: Option<TimeDelta>,
-    vendor: Option<String>,
-    product: Option<String>,
-    redfish_version: Option<String>,
+    vendor: Option<Arc<str>>,
+    product: Option<Arc<str>>,
+    redfish_version: Option<Arc<str>>,
     certificate_not_after: Option<DateTime<Utc>>,
     refused_key: Option<[u8; 32]>,
 }
@@ -180,7 +180,7 @@ impl Status {
             inner.since = now;
         }
         inner.state = state;
-        inner.reason = reason;
+        inner.reason = reason.map(Arc::from);
         before
     }
 
@@ -237,7 +237,7 @@ impl Status {
         let mut inner = self.lock();
         *inner.failures.entry(reason.as_str()).or_default() += 1;
         inner.last_failure = Some(reason);
-        inner.last_error = Some(error);
+        inner.last_error = Some(error.into());
         inner.last_error_at = Some(now);
     }
 
@@ -291,9 +291,9 @@ impl Status {
     /// Notes what the service root told.
     pub(crate) fn identified(&self, root: &ServiceRoot) {
         let mut inner = self.lock();
-        inner.vendor.clone_from(&root.vendor);
-        inner.product.clone_from(&root.product);
-        inner.redfish_version.clone_from(&root.redfish_version);
+        inner.vendor = root.vendor.as_deref().map(Arc::from);
+        inner.product = root.product.as_deref().map(Arc::from);
+        inner.redfish_version = root.redfish_version.as_deref().map(Arc::from);
     }
 
     /// Notes when something is tried next.
@@ -338,12 +338,16 @@ impl Status {
             circuit_open: self.is_circuit_open(),
             slowed: slowed.is_some(),
         };
-        let reasons: Vec<String> = inner.reason.clone().into_iter().chain(slowed).collect();
+        let reason = match (&inner.reason, slowed) {
+            (Some(reason), Some(slowed)) => Some(format!("{reason}; {slowed}").into()),
+            (None, Some(slowed)) => Some(slowed.into()),
+            (reason, None) => reason.clone(),
+        };
         EndpointView {
             endpoint: Arc::clone(&self.endpoint),
             state: inner.state,
             mode: self.mode,
-            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            reason,
             since: inner.since,
             last_error: inner.last_error.clone(),
             last_error_at: inner.last_error_at,

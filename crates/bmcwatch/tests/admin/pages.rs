@@ -20,6 +20,7 @@ async fn every_page_answers() {
         ("GET /-/healthy", 200, "ok"),
         ("GET /livez", 200, "ok"),
         ("GET /metrics", 200, "text/plain; version=0.0.4"),
+        ("GET /metrics", 200, "\r\ncontent-length: "),
         ("GET /metrics", 200, "\nbmcwatch_journal_writable 1\n"),
         ("GET /metrics", 200, "\nbmcwatch_sink_up{sink=\"stdout\",type=\"stdout\"} 1\n"),
         ("GET /metrics", 200, "\nbmcwatch_log_messages_total{level=\"warn\"} 1\n"),
