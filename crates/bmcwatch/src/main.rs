@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
+
+/// What a burst took goes back to the system within seconds; glibc's heap keeps it (`docs/adr/0018`).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 fn main() -> ExitCode {
     bmcwatch::run_main()
 }
