@@ -12,27 +12,27 @@ const PER_ENDPOINT: u64 = 2;
 /// runtime.
 const OURS: u64 = 384;
 
-/// Raises the soft limit to the hard one, and warns where that is too low for so many endpoints.
-pub(crate) fn raise(endpoints: usize) {
-    let limits = getrlimit(Resource::RLIMIT_NOFILE);
-    let limit = limits.and_then(|(soft, hard)| {
-        if soft < hard {
-            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        }
-        Ok(hard)
-    });
+/// Raises the soft limit to the hard one.
+pub(crate) fn raise() {
+    let raise =
+        |(soft, hard)| if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) };
+    if let Err(error) = getrlimit(Resource::RLIMIT_NOFILE).and_then(raise) {
+        tracing::warn!(error = %error, "the limit of open files stays as it is");
+    }
+}
+
+/// Warns where the limit is too low for so many endpoints.
+pub(crate) fn check(endpoints: usize) {
     let needed = needed(endpoints);
-    match limit {
-        Ok(limit) if limit < needed => {
-            tracing::warn!(
-                limit,
-                needed,
-                endpoints,
-                "the limit of open files is too low: raise it (ulimit -Hn, LimitNOFILE=)"
-            );
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(error = %error, needed, "the limit of open files stays as it is"),
+    if let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && limit < needed
+    {
+        tracing::warn!(
+            limit,
+            needed,
+            endpoints,
+            "the limit of open files is too low: raise it (ulimit -Hn, LimitNOFILE=)"
+        );
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn run(path: &Path, config: Config, warnings: Vec<Warning>) -> anyhow:
     let levels = logging::init(&config.log, clock.clone())?;
     app::tell(&warnings);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "starting");
-    descriptors::raise(config.desired().endpoints.len());
+    descriptors::raise();
     let reload_path = path.to_owned();
     let parts = Parts {
         network: Arc::new(Https::new(CONNECTS_MAX, expected(&config))),

@@ -3,7 +3,10 @@
 //!
 //! Not here: what is made of a refresh (`inventory`).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use collect::{
@@ -21,7 +24,7 @@ use super::{
 };
 use crate::{
     config::{Config, Opening, Refusal, SourceConfig, SourceKind, Unusable},
-    logging, systemd,
+    descriptors, logging, systemd,
 };
 
 /// Whose marks they are. No endpoint has a blank in its id.
@@ -41,7 +44,8 @@ pub(super) async fn begin(config: &Config, with: &Dependencies) -> (Begun, Arc<D
     inventory.configure(config, &lists);
     let (wanted, specs) = watch::channel((specs(config, &lists), 0));
     let (reading, refreshes) = Sources::new(specs, with.metrics.clone(), with.clock.clone());
-    let places = Places { wanted, lists: watch::Sender::new(lists), metrics: with.metrics.clone() };
+    let lists = watch::Sender::new(lists);
+    let places = Places { wanted, lists, metrics: with.metrics.clone(), most: AtomicUsize::new(0) };
     let desired = places.census(&mut inventory, config);
     (Begun { inventory, places, reading, refreshes }, desired)
 }
@@ -67,6 +71,8 @@ pub(super) struct Places {
     wanted: watch::Sender<Wanted>,
     lists: watch::Sender<Lists>,
     metrics: collect::Metrics,
+    /// The largest fleet so far.
+    most: AtomicUsize,
 }
 
 impl Places {
@@ -75,6 +81,10 @@ impl Places {
         let Census { desired, counts } = inventory.census(config);
         for (source, count) in &counts {
             self.metrics.targets(source, *count);
+        }
+        let endpoints = desired.endpoints.len();
+        if self.most.fetch_max(endpoints, Relaxed) < endpoints {
+            descriptors::check(endpoints);
         }
         Arc::new(desired)
     }

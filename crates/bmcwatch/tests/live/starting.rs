@@ -98,11 +98,21 @@ async fn the_limit_of_open_files_is_raised_and_told_when_too_low() {
     let home = Home::new();
     let endpoint =
         |host| format!("[[endpoints]]\naddress = \"https://127.83.255.{host}:1\"\nauth = \"none\"\n");
-    home.write_config(&(1..=60).map(endpoint).collect::<String>());
+    let files = home.path("targets.json");
+    let source = format!("[[discovery.file_sd]]\nfiles = [\"{}\"]\n", files.display());
+    let login = "[credentials.all]\nusername = \"u\"\npassword = \"p\"\nmatch.endpoints = [\"*\"]\n";
+    home.write_config(&format!("{source}{login}{}", (1..=60).map(endpoint).collect::<String>()));
     let daemon = Daemon::start_limited(&home, "ulimit -Sn 64 && ulimit -Hn 200").await;
     assert_eq!(open_files(daemon.id()), "200");
     let warned = daemon.until_logged("the limit of open files is too low").await;
     assert_eq!((&warned["limit"], &warned["needed"]), (&200.into(), &504.into()));
+    // What a source brings counts as well.
+    let targets: Vec<String> = (1..=40).map(|host| format!("127.83.254.{host}:1")).collect();
+    let list = serde_json::json!([{ "targets": targets }]).to_string();
+    std::fs::write(&files, list).expect("the directory is ours");
+    let told = || daemon.log_entries("the limit of open files is too low");
+    daemon.until(|| async { told().len() == 2 }, || "it is not told again".to_owned()).await;
+    assert_eq!(told()[1]["needed"], 584);
     assert_eq!(daemon.sigterm().await.0.code(), Some(0));
 }
 
