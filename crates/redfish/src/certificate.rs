@@ -2,7 +2,11 @@
 //!
 //! Nothing here is proof of anything: whether a certificate is believed is decided in the handshake (`trust/verifier`).
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, PoisonError},
+};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -39,6 +43,26 @@ pub struct Peer {
     pub pin: [u8; 32],
     /// Until when its certificate is valid.
     pub not_after: Option<DateTime<Utc>>,
+}
+
+/// The certificate that an endpoint showed last. Every answer comes with it, and to decode it each time is a twelfth of all
+/// instructions that it takes to connect. It is known again by a hash with a key that nobody else has.
+#[derive(Debug, Default)]
+pub(crate) struct LastShown {
+    keyed: RandomState,
+    last: Mutex<Option<(u64, Option<Peer>)>>,
+}
+
+impl LastShown {
+    /// The peer that shows this certificate.
+    pub(crate) fn peer(&self, der: &[u8]) -> Option<Peer> {
+        let hash = self.keyed.hash_one(der);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, peer)) if *known == hash => *peer,
+            _ => last.insert((hash, Peer::decode(der))).1,
+        }
+    }
 }
 
 impl Certificate {
@@ -85,4 +109,25 @@ impl Peer {
 
 fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
     parse_x509_certificate(der).ok().map(|(_, certificate)| certificate)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn whoever_is_shown_now_is_told_whatever_was_shown_before() {
+        let made = |_| {
+            let key = KeyPair::generate().unwrap();
+            CertificateParams::new(["bmc".to_owned()]).unwrap().self_signed(&key).unwrap().der().to_vec()
+        };
+        let [first, second] = [0, 1].map(made);
+        let last = LastShown::default();
+        for shown in [&first, &first, &second, &second, &first, &b"none".to_vec(), &first] {
+            assert_eq!(last.peer(shown), Peer::decode(shown));
+        }
+        assert_ne!(last.peer(&first).unwrap().pin, last.peer(&second).unwrap().pin);
+    }
 }

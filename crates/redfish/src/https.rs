@@ -30,7 +30,8 @@ use sha2::{Digest, Sha256};
 use tower::service_fn;
 
 use crate::{
-    Address, Body, HttpService, Looking, Network, Peer, TransportError, Trust, TrustError,
+    Address, Body, HttpService, Looking, Network, TransportError, Trust, TrustError,
+    certificate::LastShown,
     connect_budget::{BudgetLayer, ConnectBudget},
     sessions::Sessions,
     stream_connector::StreamConnector,
@@ -193,7 +194,8 @@ fn believing(
 impl Network for Https {
     fn requests(&self, address: &Address, trust: &Trust) -> Result<HttpService, TrustError> {
         let client = self.prepared(address, trust)?.requests;
-        Ok(HttpService::new(service_fn(move |request| exchange(client.clone(), request))))
+        let shown = Arc::<LastShown>::default();
+        Ok(HttpService::new(service_fn(move |request| exchange(client.clone(), Arc::clone(&shown), request))))
     }
 
     fn streams(&self, address: &Address, trust: &Trust) -> Result<HttpService, TrustError> {
@@ -237,6 +239,7 @@ fn requests_client(tls: &ClientConfig, budget: &ConnectBudget) -> Result<reqwest
 
 async fn exchange(
     client: reqwest::Client,
+    last: Arc<LastShown>,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Body>, TransportError> {
     let request = request.map(reqwest::Body::wrap);
@@ -246,7 +249,7 @@ async fn exchange(
     let response = client.execute(request).await.map_err(|error| classify(Box::new(error.without_url())))?;
     let mut response = Response::<reqwest::Body>::from(response);
     let shown = response.extensions_mut().remove::<reqwest::tls::TlsInfo>();
-    if let Some(peer) = shown.and_then(|shown| Peer::decode(shown.peer_certificate()?)) {
+    if let Some(peer) = shown.and_then(|shown| last.peer(shown.peer_certificate()?)) {
         response.extensions_mut().insert(peer);
     }
     Ok(response.map(|body| body.map_err(|error| Box::new(error.without_url()).into()).boxed_unsync()))
