@@ -42,8 +42,8 @@ use model::Clock;
 use printer::Form;
 
 /// Threads of the runtime, one for each two cores and at most so many: 10,000 endpoints take less than one core, and each thread
-/// more costs memory (a heap of its own) and wake-ups between them, a fifth of what an event costs. The other cores are for the
-/// threads of the journal and of sinks, and for whatever else runs there.
+/// more costs wake-ups between them, a fifth of what an event costs. The other cores are for the threads of the journal and of
+/// sinks, and for whatever else runs there.
 const WORKERS_MAX: usize = 4;
 
 /// A thread that writes to a reader that does not read is not waited for at the end.

@@ -30,7 +30,7 @@ pub use self::{
     journal::Writable,
 };
 
-/// Two are written at once: for Prometheus and its twin. More would only heap up pages of megabytes.
+/// Two are written at once: for Prometheus and its twin. One that is being sent is written already and not counted.
 const SCRAPES_MAX: usize = 2;
 /// A scrape that waits longer for its turn has been given up by its client (Prometheus' default is 10 s).
 const SCRAPE_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub type LogCounts = fn() -> [(&'static str, u64); 5];
 /// The registries and the families of the program itself.
 #[derive(Debug)]
 pub struct Metrics {
-    prefix: Arc<str>,
+    prefix: String,
     families: Registry,
     /// `process_*` carry no prefix: dashboards know them by these names.
     process: Registry,
@@ -91,7 +91,7 @@ impl Metrics {
         let refusals = Refusals::register(&families)?;
         let tails = Tails::register(&families)?;
         Ok(Self {
-            prefix: prefix.into(),
+            prefix: prefix.to_owned(),
             families,
             process,
             reload_successful,
@@ -133,7 +133,7 @@ impl Metrics {
         self.reload_successful.set(0);
     }
 
-    /// What the registries hold, as text. It reads files of `/proc`, one of them as long as there are connections.
+    /// What the registries hold, as text. It reads `/proc/self/fd`, which has an entry for each connection.
     pub fn registered(&self) -> prometheus::Result<String> {
         let mut text = String::new();
         TextEncoder::new().encode_utf8(&self.families.gather(), &mut text)?;
@@ -209,8 +209,8 @@ pub enum PageError {
     /// A family could not be encoded.
     #[error("encode the metrics")]
     Encode(#[source] prometheus::Error),
-    /// The thread that rendered has ended.
-    #[error("render the metrics in the background")]
+    /// The thread that gathered what is registered has ended.
+    #[error("gather the registered metrics in the background")]
     Task(#[source] tokio::task::JoinError),
 }
 
@@ -228,16 +228,18 @@ impl Page {
 
     /// The page now. At most two are written at once.
     pub async fn scrape(&self) -> Result<Exposition, PageError> {
-        let turn = tokio::time::timeout(SCRAPE_WAIT_MAX, self.turns.acquire());
-        let Ok(Ok(_turn)) = turn.await else { return Err(PageError::Busy) };
+        let turn = tokio::time::timeout(SCRAPE_WAIT_MAX, Arc::clone(&self.turns).acquire_owned());
+        let Ok(Ok(turn)) = turn.await else { return Err(PageError::Busy) };
         let stat = tokio::time::timeout(JOURNAL_STAT_MAX, self.journal.stat()).await;
         let stat = stat.ok().and_then(Result::ok);
         let metrics = Arc::clone(&self.metrics);
-        let registered = tokio::task::spawn_blocking(move || metrics.registered()).await;
-        let registered = registered.map_err(PageError::Task)?.map_err(PageError::Encode)?;
+        // The turn goes along: the thread does not end when the client hangs up.
+        let gathered = tokio::task::spawn_blocking(move || (metrics.registered(), turn)).await;
+        let (registered, _turn) = gathered.map_err(PageError::Task)?;
+        let registered = registered.map_err(PageError::Encode)?;
         let mut draft = self.metrics.begin(registered);
         for (number, endpoint) in self.board.views().enumerate() {
-            if number % WRITTEN_AT_ONCE == WRITTEN_AT_ONCE - 1 {
+            if number > 0 && number % WRITTEN_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
             draft.add(&endpoint);

@@ -107,6 +107,7 @@ fn the_image_is_built_with_the_toolchain_of_the_project() {
     let toolchain: toml::Table = toolchain.parse().expect("rustup has read it too");
     let channel = toolchain["toolchain"]["channel"].as_str().expect("a text");
     assert!(read("docker/Dockerfile").contains(&format!("FROM rust:{channel}-")));
+    assert!(read("docker/Dockerfile.dockerignore").contains("\n!.cargo/config.toml\n"), "jemalloc's pages");
 }
 
 /// The lines of a unit that set something.

@@ -156,6 +156,8 @@ fn scrapes(daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
         measured.scrape_bytes = daemon.scrape()?.len();
     }
     measured.scrape_cpu = process::since(daemon.id(), &before)? / SCRAPES;
+    // What the burst took has gone back by then.
+    std::thread::sleep(SETTLE);
     let before = process::usage(daemon.id())?.rss;
     for _ in 0..MANY_SCRAPES {
         daemon.scrape()?;

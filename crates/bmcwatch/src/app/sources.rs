@@ -45,7 +45,7 @@ pub(super) async fn begin(config: &Config, with: &Dependencies) -> (Begun, Arc<D
     let (wanted, specs) = watch::channel((specs(config, &lists), 0));
     let (reading, refreshes) = Sources::new(specs, with.metrics.clone(), with.clock.clone());
     let lists = watch::Sender::new(lists);
-    let places = Places { wanted, lists, metrics: with.metrics.clone(), most: AtomicUsize::new(0) };
+    let places = Places { wanted, lists, metrics: with.metrics.clone(), largest: AtomicUsize::new(0) };
     let desired = places.census(&mut inventory, config);
     (Begun { inventory, places, reading, refreshes }, desired)
 }
@@ -71,8 +71,8 @@ pub(super) struct Places {
     wanted: watch::Sender<Wanted>,
     lists: watch::Sender<Lists>,
     metrics: collect::Metrics,
-    /// The largest fleet so far.
-    most: AtomicUsize,
+    /// How many endpoints there were at most.
+    largest: AtomicUsize,
 }
 
 impl Places {
@@ -83,7 +83,7 @@ impl Places {
             self.metrics.targets(source, *count);
         }
         let endpoints = desired.endpoints.len();
-        if self.most.fetch_max(endpoints, Relaxed) < endpoints {
+        if self.largest.fetch_max(endpoints, Relaxed) < endpoints {
             descriptors::check(endpoints);
         }
         Arc::new(desired)

@@ -12,7 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use itoa::Integer;
 
 /// A part is full when it has so many bytes: a page of 10 MB is never one string that is copied while it grows, nor
-/// leaves a hole of its size in the heap.
+/// leaves a hole of its size in the heap. Only the first of a family grows, since most families of a small fleet never fill
+/// one.
 const PART_BYTES: usize = 64 << 10;
 /// Room for the sample that makes a part full. A longer one is no harm.
 const PART_BYTES_OVER: usize = 1 << 10;
