@@ -162,6 +162,8 @@ fn scrapes(daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
     for _ in 0..MANY_SCRAPES {
         daemon.scrape()?;
     }
+    // The page of the last one too.
+    std::thread::sleep(SETTLE);
     measured.scrapes_grew = process::usage(daemon.id())?.rss.saturating_sub(before);
     Ok(())
 }
