@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tikv_jemallocator::Jemalloc;
 
-/// What a burst took goes back to the system within seconds; glibc's heap keeps it (`docs/adr/0018`).
+/// What a burst took goes back to the system within seconds; glibc's heap keeps it (`docs/adr/0018-jemalloc.md`).
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

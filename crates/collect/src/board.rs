@@ -143,7 +143,7 @@ impl Board {
         self.views().collect()
     }
 
-    /// The same one by one: views of 10,000 endpoints are 4 MB.
+    /// The same one by one: views of 10,000 endpoints are megabytes.
     pub fn views(&self) -> impl Iterator<Item = EndpointView> + use<> {
         let places: Vec<Arc<Status>> = self.lock().values().cloned().collect();
         places.into_iter().map(|status| status.view())

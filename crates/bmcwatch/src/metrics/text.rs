@@ -23,6 +23,7 @@ const PART_BYTES_OVER: usize = 1 << 10;
 pub(super) struct Parts(Vec<String>);
 
 impl Parts {
+    /// Begins with what was written elsewhere, however long it is.
     pub(super) fn of(text: String) -> Self {
         Self(vec![text])
     }
