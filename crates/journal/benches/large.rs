@@ -1,16 +1,18 @@
 //! A journal that holds ten million records beside one that holds none: opening, appending, reading and trimming, in one
 //! run. `cargo bench -p journal --bench large -- 10000000`; it takes about 15 GB of disk.
 //!
-//! Appended are batches of 100 records of 1 KB with a key, a twin and a mark, from 10,000 scopes, six at a time. Trimmed is
-//! by size, as the daemon does it. Not here: budgets; the ratio of the two is what is asked about.
+//! Appended are batches of 100 records of 1 KB with a key, a twin and a mark, from 10,000 scopes, six at a time. The newest are
+//! read as a sink does that keeps up, from the system's cache, the oldest as one that was away for long, from the disk. Trimmed
+//! is by size, as the daemon does it. Not here: budgets; the ratio of the two is what is asked about.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on its output")]
 
 mod load;
 
-use std::time::Duration;
+use std::{fs::File, path::Path, time::Duration};
 
 use journal::{Journal, ReadLimit, Retention, Twin, TwinSide};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use load::{ITEMS, batch, by_scope, keep_all, now, open};
@@ -74,8 +76,12 @@ async fn speeds(records: u64) -> Speeds {
     let open_ms = begun.elapsed().as_secs_f64() * 1e3;
     let append = per_record(async || append(&journal, &mut next, SAMPLE).await).await;
     let read_newest = per_record(async || read(&journal, records).await).await;
-    let read_oldest = per_record(async || read(&journal, 0).await).await;
     let bytes = journal.stat().await.expect("a stat").bytes;
+    journal.close();
+    writers.join_next().await;
+    drop_cached(&directory.path().join("journal.db"));
+    let (journal, mut writers) = open(directory.path(), keep_all()).await;
+    let read_oldest = per_record(async || read(&journal, 0).await).await;
     journal.close();
     writers.join_next().await;
     let keep_less = Retention { max_size: bytes - bytes / (records + SAMPLE) * SAMPLE, ..keep_all() };
@@ -117,6 +123,13 @@ async fn read(journal: &Journal, mut after: u64) {
         };
         after = last;
     }
+}
+
+/// Makes the system forget what it holds of a file that nobody has open: the next reader goes to the disk.
+fn drop_cached(path: &Path) {
+    let file = File::open(path).expect("a file");
+    file.sync_all().expect("a disk that syncs");
+    posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).expect("a system that listens");
 }
 
 /// Waits until no more is kept than may be.

@@ -67,7 +67,8 @@ pub struct Twin {
     pub content: Key,
     /// When it happened, in milliseconds since 1970 by the witness' clock.
     pub at_ms: i64,
-    /// How far apart two times may be and still be the same, in milliseconds.
+    /// How far apart two times may be and still be the same, in milliseconds. At most a day: what is wider counts as that. Each
+    /// hour within it is looked at, so a few seconds are cheapest.
     pub window_ms: i64,
     /// Hashes of what else is said, 0 where nothing is. Two items that both say something there, and not the same, are no
     /// pair, whatever content they share.

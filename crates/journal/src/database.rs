@@ -11,11 +11,15 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig};
+use tracing::info;
 
 use crate::{OpenError, dead_letter};
 
 /// The format this version writes, kept as SQLite's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+
+/// The one before it, whose twins had another index. It is brought to the present one when it is opened for writing.
+const FORMAT_BEFORE: i64 = 1;
 
 /// Marks the database as ours ("bmcj"), kept as SQLite's `application_id`.
 const APPLICATION: i64 = 0x626d_636a;
@@ -49,12 +53,15 @@ const SCHEMA: &str = "
     CREATE TABLE twin(
         id INTEGER PRIMARY KEY, scope INTEGER NOT NULL, content BLOB NOT NULL, side INTEGER NOT NULL,
         at_ms INTEGER NOT NULL, window_ms INTEGER NOT NULL, claims INTEGER NOT NULL, noted_ms INTEGER NOT NULL);
-    CREATE INDEX twin_content ON twin(scope, content, side, at_ms);
     CREATE TABLE mark(scope INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY(scope, name)) WITHOUT ROWID;
     CREATE TABLE reader(name TEXT PRIMARY KEY, position INTEGER NOT NULL, present INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE probe(only INTEGER PRIMARY KEY CHECK (only = 1), bytes BLOB NOT NULL);
 ";
+
+/// Twins of a scope lie in the order of their hours, so that those of a batch, which are of about one time, are on a page or
+/// two however many wait. [`twin`](crate::twin) asks by these very terms.
+const TWIN_INDEX: &str = "CREATE INDEX twin_hour ON twin(scope, at_ms / 3600000, content, side, at_ms)";
 
 /// The database file of a journal directory.
 pub(crate) fn file(directory: &Path) -> PathBuf {
@@ -90,8 +97,10 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     let format = known_format(&connection, path)?;
     configure(&connection).map_err(failed)?;
-    if format == Format::Empty {
-        create(&connection).map_err(failed)?;
+    match format {
+        Format::Empty => create(&connection).map_err(failed)?,
+        Format::Before => upgrade(&connection).map_err(failed)?,
+        Format::Ours => {}
     }
     connection.execute_batch(dead_letter::SCHEMA).map_err(failed)?;
     Ok(connection)
@@ -163,6 +172,7 @@ pub(crate) fn file_bytes(path: &Path) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Empty,
+    Before,
     Ours,
 }
 
@@ -175,6 +185,7 @@ fn known_format(connection: &Connection, path: &Path) -> Result<Format, OpenErro
     match (application, found) {
         (0, 0) if tables == 0 => Ok(Format::Empty),
         (APPLICATION, FORMAT) => Ok(Format::Ours),
+        (APPLICATION, FORMAT_BEFORE) => Ok(Format::Before),
         (APPLICATION, found) if found > FORMAT => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
@@ -203,7 +214,18 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(TWIN_INDEX)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// One transaction: whoever is killed meanwhile finds the journal as it was.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    info!(from = FORMAT_BEFORE, to = FORMAT, "the journal is brought to a newer format");
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch("DROP INDEX twin_content")?;
+    transaction.execute_batch(TWIN_INDEX)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

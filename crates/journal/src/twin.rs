@@ -13,6 +13,13 @@ const CONTENTS_MAX: usize = 16;
 /// Row numbers set aside for an item: one per content.
 const ROWS_PER_ITEM: i64 = 16;
 
+/// What an hour of the index has, in milliseconds; the statements write it out, as SQLite only uses an index on an expression
+/// where the very expression is asked for.
+const HOUR_MS: i64 = 3_600_000;
+
+/// No window is wider, whatever is asked: each hour within it is a look of its own.
+const WINDOW_MAX_MS: i64 = 24 * HOUR_MS;
+
 /// Whether the other witness had told the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Partner {
@@ -41,37 +48,50 @@ pub(crate) fn spend_partner(
     Ok(Partner::None)
 }
 
+/// The nearest item of the other side that agrees; the earlier of two that are equally far.
 fn nearest(
     connection: &Connection,
     totals: &Totals,
     scope: i64,
     twin: &Twin,
 ) -> rusqlite::Result<Option<i64>> {
-    // Nearly always there is none, and one look is half of two.
-    let any = "SELECT 1 FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3";
+    let reach = totals.widest_window_ms.max(twin.window_ms).min(WINDOW_MAX_MS);
+    let (earliest, latest) = (twin.at_ms.saturating_sub(reach), twin.at_ms.saturating_add(reach));
+    let hours = |from: i64, to: i64| from / HOUR_MS..=to / HOUR_MS;
     let side = number(other(twin.side));
-    if !connection.prepare_cached(any)?.exists(params![scope, twin.content, side])? {
+    // Nearly always there is none, and one look is half of two.
+    let mut any = connection.prepare_cached(
+        "SELECT 1 FROM twin WHERE scope = ?1 AND at_ms / 3600000 = ?2 AND content = ?3 AND side = ?4",
+    )?;
+    let mut is_there = false;
+    for hour in hours(earliest, latest) {
+        is_there |= any.exists(params![scope, hour, twin.content, side])?;
+    }
+    if !is_there {
         return Ok(None);
     }
-    let reach = totals.widest_window_ms.max(twin.window_ms);
-    let later = "SELECT id, at_ms, claims FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
-                 AND at_ms BETWEEN ?4 AND ?5 AND at_ms - ?4 <= max(window_ms, ?6) ORDER BY at_ms";
-    let earlier = "SELECT id, at_ms, claims FROM twin WHERE scope = ?1 AND content = ?2 AND side = ?3 \
-                   AND at_ms BETWEEN ?5 AND ?4 AND ?4 - at_ms <= max(window_ms, ?6) ORDER BY at_ms DESC";
-    let seek = |sql, limit: i64| -> rusqlite::Result<Option<(i64, i64)>> {
+    let later = "SELECT id, at_ms, claims FROM twin \
+                 WHERE scope = ?1 AND at_ms / 3600000 = ?2 AND content = ?3 AND side = ?4 \
+                 AND at_ms BETWEEN ?5 AND ?6 AND at_ms - ?5 <= max(window_ms, ?7) ORDER BY at_ms";
+    let earlier = "SELECT id, at_ms, claims FROM twin \
+                   WHERE scope = ?1 AND at_ms / 3600000 = ?2 AND content = ?3 AND side = ?4 \
+                   AND at_ms BETWEEN ?6 AND ?5 AND ?5 - at_ms <= max(window_ms, ?7) ORDER BY at_ms DESC";
+    let seek = |sql, hours: &mut dyn Iterator<Item = i64>, limit: i64| -> rusqlite::Result<_> {
         let mut statement = connection.prepare_cached(sql)?;
-        let values = params![scope, twin.content, side, twin.at_ms, limit, twin.window_ms];
-        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        for row in rows {
-            let (id, at_ms, claims) = row?;
-            if agree(packed(twin.claims), claims) {
-                return Ok(Some((id, at_ms)));
+        for hour in hours {
+            let values = params![scope, hour, twin.content, side, twin.at_ms, limit, twin.window_ms];
+            let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            for row in rows {
+                let (id, at_ms, claims): (i64, i64, i64) = row?;
+                if agree(packed(twin.claims), claims) {
+                    return Ok(Some((id, at_ms)));
+                }
             }
         }
         Ok(None)
     };
-    let after = seek(later, twin.at_ms.saturating_add(reach))?;
-    let before = seek(earlier, twin.at_ms.saturating_sub(reach))?;
+    let after = seek(later, &mut hours(twin.at_ms, latest), latest)?;
+    let before = seek(earlier, &mut hours(earliest, twin.at_ms).rev(), earliest)?;
     let nearest = [before, after].into_iter().flatten().min_by_key(|(_, at_ms)| at_ms.abs_diff(twin.at_ms));
     Ok(nearest.map(|(id, _)| id))
 }

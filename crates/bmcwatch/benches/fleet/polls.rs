@@ -20,7 +20,8 @@ pub(crate) fn measure(endpoints: usize) -> anyhow::Result<()> {
     let mut bmcs = Bmcs::start(endpoints)?;
     let daemon = Daemon::start(&bmcs, endpoints, &scratch.path().join("all"))?;
     bmcs.wait_until_read(endpoints)?;
-    bmcs.downgrade()?;
+    bmcs.downgrade_some()?;
+    bmcs.downgrade_rest()?;
     let mut tail = Tail::follow(&daemon.records(), bmcs.logged())?;
     bmcs.begin_log(LENGTH * endpoints, 0)?;
     tail.wait_for(LENGTH * endpoints)?;

@@ -57,6 +57,7 @@ pub(crate) struct Measured {
     pub(crate) churned: Usage,
     pub(crate) storm_took: Duration,
     pub(crate) storm_cpu: Duration,
+    pub(crate) first_poll_of_some: Duration,
     pub(crate) first_poll_max: Duration,
     pub(crate) first_poll_p99: Duration,
     /// Per endpoint and poll.
@@ -127,7 +128,8 @@ const ROWS: &[Row] = &[
     whole(row("all cut: streams back after", "s", |m, _| m.storm_took.as_secs_f64(), Budget::Value(60.0))),
     whole(row("  CPU per endpoint", "ms", storm_cpu, Budget::Value(1.0))),
     whole(row("  memory after six of these and a burst", "KiB", churned_memory, Budget::Ratio(1.3))),
-    ours("all downgraded: first poll, longest", "s", |m, _| m.first_poll_max.as_secs_f64(), 1.0),
+    ours("1 % downgraded: first poll, longest", "s", |m, _| m.first_poll_of_some.as_secs_f64(), 1.0),
+    ours("all others: first poll, longest", "s", |m, _| m.first_poll_max.as_secs_f64(), 1.0),
     ours("  99 of 100", "s", |m, _| m.first_poll_p99.as_secs_f64(), 1.0),
     whole(ours("a poll of a quiet endpoint, CPU", "ms", |m, _| m.poll_cpu.as_secs_f64() * 1e3, 1.0)),
     whole(ours("  requests", "", |m, _| m.poll_requests, 3.0)),

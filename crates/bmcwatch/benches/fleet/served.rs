@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(1);
 const BURST_STEP: usize = 256;
 /// How long a fleet may take to notice that its streams have ended, and to be polled.
 const PATIENCE: Duration = Duration::from_mins(15);
+/// One in so many loses its event service first, and the rest afterwards.
+const SOME: usize = 100;
 /// How exactly a first poll is timed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -74,7 +76,11 @@ async fn serve_on(first: usize, count: usize) -> anyhow::Result<()> {
                 bmcs.iter().skip(*first).step_by(*nth).for_each(|bmc| bmc.cut_streams());
                 String::new()
             }
-            ("downgrade", []) => downgrade(&bmcs).await?,
+            ("downgrade_some", []) => downgrade(bmcs.iter().step_by(SOME).collect()).await?,
+            ("downgrade_rest", []) => {
+                let rest = bmcs.iter().enumerate().filter(|(index, _)| index % SOME != 0);
+                downgrade(rest.map(|(_, bmc)| bmc).collect()).await?
+            }
             _ => bail!("cannot answer {question}"),
         };
         answer(&done)?;
@@ -87,15 +93,15 @@ fn was_read(bmc: &Bmc) -> bool {
     counts.streams_open > 0 && counts.requests_of(PathClass::Entries) > 0 && counts.requests_in_flight == 0
 }
 
-/// Takes the event services away and watches what is asked: the longest time from the service root that says so to the first
+/// Takes their event services away and watches what is asked: the longest time from the service root that says so to the first
 /// page of entries, and what one in a hundred exceeds, in milliseconds.
-async fn downgrade(bmcs: &[Arc<Bmc>]) -> anyhow::Result<String> {
+async fn downgrade(bmcs: Vec<&Arc<Bmc>>) -> anyhow::Result<String> {
     let asked = |bmc: &Bmc| {
         let counts = bmc.counts();
         (counts.requests_of(PathClass::Root), counts.requests_of(PathClass::Entries))
     };
     let before: Vec<(u64, u64)> = bmcs.iter().map(|bmc| asked(bmc)).collect();
-    for bmc in bmcs {
+    for bmc in &bmcs {
         bmc.set_event_service(EventServiceState::Absent);
     }
     let mut told: Vec<Option<Instant>> = vec![None; bmcs.len()];

@@ -14,6 +14,9 @@ pub(crate) const ITEMS: u64 = 100;
 /// Bytes of a record.
 pub(crate) const RECORD_BYTES: usize = 1000;
 
+/// How far apart they happened: ten million fill the thirty days for which a twin waits.
+const APART_MS: i64 = 259;
+
 /// Nothing is trimmed.
 pub(crate) fn keep_all() -> Retention {
     Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX }
@@ -32,7 +35,9 @@ pub(crate) async fn open(directory: &Path, retention: Retention) -> (Journal, Jo
 pub(crate) fn batch(first: u64, key: fn(u64) -> Key, twin: Option<Twin>) -> Batch {
     let item = |number: u64| {
         let key = key(number);
-        let twins = twin.map(|twin| Twin { content: key, ..twin }).into_iter().collect();
+        let at_ms = number.cast_signed() * APART_MS;
+        let twins =
+            twin.map(|twin| Twin { content: key, at_ms: twin.at_ms + at_ms, ..twin }).into_iter().collect();
         Item { key, twins, bytes: Some(vec![b'x'; RECORD_BYTES]), when: When::Always }
     };
     Batch {

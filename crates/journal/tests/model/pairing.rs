@@ -8,10 +8,13 @@ use tokio::task::JoinSet;
 
 use crate::unspent::Unspent;
 
-/// An item of one side with one time; contents, windows, claims and times from few, so that many meet.
+/// An hour of the index begins here.
+const HOUR_MS: i64 = 3_600_000;
+
+/// An item of one side with one time; contents, windows, claims and times from few, so that many meet, on both sides of an hour.
 pub(crate) fn witnessed() -> impl Strategy<Value = Vec<Twin>> {
     let content = (0..4u8, 0..6i64, [0..3u32, 0..2u32]);
-    (any::<bool>(), 0..30i64, vec(content, 0..3)).prop_map(|(log, at_ms, contents)| {
+    (any::<bool>(), HOUR_MS - 15..HOUR_MS + 15, vec(content, 0..3)).prop_map(|(log, at_ms, contents)| {
         let side = if log { TwinSide::Log } else { TwinSide::Stream };
         let twin =
             |(content, window_ms, claims)| Twin { side, content: [content; 16], at_ms, window_ms, claims };

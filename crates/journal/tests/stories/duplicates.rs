@@ -59,6 +59,27 @@ async fn times_further_apart_than_the_larger_window_are_two_things() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_window_reaches_over_hours_and_no_further_than_a_day() {
+    const HOUR_MS: i64 = 3_600_000;
+    let wide = |number, side, at_ms| {
+        let twin = Twin { window_ms: i64::MAX, ..twin(7, side, at_ms) };
+        Item { twins: vec![twin], ..item(number) }
+    };
+    for (apart, second) in [(2 * HOUR_MS, Paired), (24 * HOUR_MS, Paired), (24 * HOUR_MS + 1, Stored(2))] {
+        for (one, other) in [(-HOUR_MS, apart - HOUR_MS), (apart - HOUR_MS, -HOUR_MS)] {
+            check(vec![wide(1, Stream, one), wide(2, Log, other)], &[Stored(1), second]).await;
+        }
+    }
+    let near = vec![
+        wide(1, Stream, -3 * HOUR_MS),
+        wide(2, Stream, HOUR_MS),
+        wide(3, Log, 0),
+        seen(4, Log, -3 * HOUR_MS),
+    ];
+    check(near, &[Stored(1), Stored(2), Paired, Paired]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wide_window_reaches_over_a_nearer_item_with_a_narrow_one() {
     let windowed = |number, at_ms, window_ms| Item {
         twins: vec![Twin { window_ms, ..twin(7, Stream, at_ms) }],

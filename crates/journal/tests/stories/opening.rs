@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use journal::{Location, OpenError, Outcome};
+use journal::{Item, Location, OpenError, Outcome, Twin, TwinSide, Visitor};
 
-use crate::{KEEP, Story, item};
+use crate::{KEEP, Story, item, key};
 
 async fn refusal(directory: &std::path::Path) -> OpenError {
     let opened = Story::open(Location::Directory(directory.to_owned()), KEEP).await;
@@ -41,7 +41,36 @@ async fn a_newer_format_is_refused() {
     let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
-    assert!(matches!(refusal(directory.path()).await, OpenError::Newer { found: 99, known: 1, .. }));
+    assert!(matches!(refusal(directory.path()).await, OpenError::Newer { found: 99, known: 2, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_of_the_format_before_is_brought_to_this_one_with_all_that_waits_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let witnessed = |number, side| {
+        let twin = Twin { side, content: key(7), at_ms: 0, window_ms: 0, claims: [0; 2] };
+        Item { twins: vec![twin], ..item(number) }
+    };
+    let story = Story::in_directory(directory.path()).await;
+    assert_eq!(story.append(witnessed(1, TwinSide::Stream)).await, Outcome::Stored(1));
+    story.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    let before = "DROP INDEX twin_hour; CREATE INDEX twin_content ON twin(scope, content, side, at_ms); \
+                  PRAGMA user_version = 1;";
+    database.execute_batch(before).unwrap();
+    // Who only looks changes nothing.
+    assert_eq!(Visitor::open(directory.path()).unwrap().verify().unwrap(), [""; 0]);
+    let story = Story::in_directory(directory.path()).await;
+    assert_eq!(story.append(witnessed(2, TwinSide::Log)).await, Outcome::Paired);
+    story.close().await;
+    let told = |sql| database.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(
+        told(
+            "SELECT group_concat(name) FROM sqlite_schema WHERE tbl_name = 'twin' AND sql LIKE 'CREATE INDEX%'"
+        ),
+        "twin_hour"
+    );
+    assert_eq!(told("SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), "2");
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +99,7 @@ async fn damage_inside_the_file_is_found_by_verifying() {
     let directory = tempfile::tempdir().unwrap();
     let story = Story::in_directory(directory.path()).await;
     for number in 0..50 {
-        story.append(journal::Item { bytes: Some(vec![1; 5000]), ..item(number) }).await;
+        story.append(Item { bytes: Some(vec![1; 5000]), ..item(number) }).await;
     }
     story.close().await;
     let file = directory.path().join("journal.db");
