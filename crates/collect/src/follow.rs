@@ -31,9 +31,10 @@ use crate::{
 /// Events handed to the journal at once; more wait in the socket.
 const BATCH_EVENTS_MAX: usize = 64;
 
-/// Batches of more than one event that are under way at once, over all endpoints: four full commits of the journal. In a
-/// burst on every stream the others' events wait in their sockets, not in our memory, which would stay ours.
-pub(crate) const BURSTS_MAX: usize = 32;
+/// Batches of more than one event that are under way at once, over all endpoints: with ten events in each they fill a commit of
+/// the journal, which then waits for no more. In a burst on every stream the others' events wait in their sockets, not in
+/// our memory.
+pub(crate) const BURSTS_MAX: usize = 64;
 
 /// When the answer to a `Last-Event-ID` has come, if one comes: it is the first thing on a stream.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -22,6 +22,8 @@ use crate::{
 const RATES: [u32; 4] = [500, 1_000, RATE, 4_000];
 /// What is let pass before memory is read: idle pooled connections close after 5 to 10 s.
 const SETTLE: Duration = Duration::from_secs(12);
+/// What is let pass before and after the many scrapes: jemalloc was seen to give back for 24 s.
+const REST: Duration = Duration::from_secs(24);
 /// How long idle CPU is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// Scrapes of which the mean is taken.
@@ -158,13 +160,13 @@ fn scrapes(daemon: &Daemon, measured: &mut Measured) -> anyhow::Result<()> {
     }
     measured.scrape_cpu = process::since(daemon.id(), &before)? / SCRAPES;
     // What the burst took has gone back by then.
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(REST);
     let before = process::usage(daemon.id())?.rss;
     for _ in 0..MANY_SCRAPES {
         daemon.scrape()?;
     }
     // The page of the last one too.
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(REST);
     measured.scrapes_grew = process::usage(daemon.id())?.rss.saturating_sub(before);
     Ok(())
 }
