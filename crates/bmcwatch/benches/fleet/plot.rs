@@ -93,13 +93,24 @@ fn picture(path: &Path, (title, x, y): (&str, &str, &str), lines: &[Line]) -> an
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d((least * 0.8..most * 1.6).log_scale(), 0.0..top)?;
-    chart.configure_mesh().x_desc(x).y_desc(y).light_line_style(WHITE).draw()?;
-    for line in lines {
+    let whole = |value: &f64| format!("{value:.0}");
+    chart
+        .configure_mesh()
+        .x_desc(x)
+        .y_desc(y)
+        .x_label_formatter(&whole)
+        .y_label_formatter(&whole)
+        .light_line_style(WHITE)
+        .draw()?;
+    for (nth, line) in lines.iter().enumerate() {
         chart.draw_series(LineSeries::new(line.points.iter().copied(), line.colour.stroke_width(2)))?;
         chart.draw_series(line.points.iter().map(|at| Circle::new(*at, 3, line.colour.filled())))?;
         if let Some(last) = line.points.last() {
             let style = ("sans-serif", 13).into_font().color(&line.colour);
-            chart.draw_series([EmptyElement::at(*last) + Text::new(line.name, (8, -6), style)])?;
+            let beside =
+                |other: &Line| other.points.last().is_some_and(|end| (end.1 - last.1).abs() < top / 20.0);
+            let lower = if lines[..nth].iter().any(beside) { 8 } else { -6 };
+            chart.draw_series([EmptyElement::at(*last) + Text::new(line.name, (8, lower), style)])?;
         }
     }
     root.present().context("save a picture")
