@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use redfish::{Dating, Event};
+use redfish::Event;
 use tokio::time::Instant;
 
 use crate::{History, walk::News};
@@ -141,7 +141,7 @@ impl Occurrences {
             let news = newest.news(&event, history);
             let content = self.content(event.identity.fingerprint());
             // Without a time nothing shows that an event is old.
-            let from_zero = is_old_news && event.identity.dating == Dating::Dated;
+            let from_zero = is_old_news && event.identity.dating.is_dated();
             let occurrence = if from_zero { content.in_payload } else { content.in_all };
             content.in_payload = content.in_payload.saturating_add(1);
             content.in_all = content.in_all.max(occurrence.saturating_add(1));
@@ -173,7 +173,7 @@ impl Occurrences {
 #[cfg(test)]
 mod tests {
     use model::{Facts, Severity};
-    use redfish::{Identity, Scheme};
+    use redfish::{Dating, Identity, Scheme};
 
     use super::*;
 
@@ -193,7 +193,7 @@ mod tests {
             origin: None,
             original: None,
         };
-        let dating = if occurred_at.is_some() { Dating::Dated } else { Dating::Undated };
+        let dating = occurred_at.map_or(Dating::Undated, |at| Dating::Dated { at_ms: at.timestamp_millis() });
         let mut digest = [content; 16];
         digest[..4].copy_from_slice(&u32::try_from(second).unwrap().to_le_bytes());
         Event {

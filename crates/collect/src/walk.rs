@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use model::{BOOKMARK_FINGERPRINTS_MAX, Ids, Listed, LogBookmark};
-use redfish::{Dating, Entry, KnownPage, Page, Scheme};
+use redfish::{Entry, KnownPage, Page, Scheme};
 
 use crate::{
     History,
@@ -256,7 +256,7 @@ impl Walk {
 
     /// Whether the entry's name depends on the verdict about the whole reading.
     fn waits(&self, entry: &Entry) -> bool {
-        let undated = entry.identity.dating == Dating::Undated;
+        let undated = !entry.identity.dating.is_dated();
         let judged = self.first_since.is_none() && self.part == Part::Whole;
         undated && judged && !self.before.newest.is_empty() && self.held.len() < HELD_MAX
     }
@@ -277,7 +277,7 @@ impl Walk {
         if at == 0 && order == Order::OldestFirst {
             self.reading.first = Some(Listed { place: entry.place, fingerprint });
         }
-        if entry.identity.dating == Dating::Undated {
+        if !entry.identity.dating.is_dated() {
             self.places.note(Listed { place: entry.place, fingerprint }, order);
         }
         self.scheme = entry.identity.scheme.as_str();

@@ -6,10 +6,20 @@ use crate::Position;
 
 /// A 128-bit name by which an item is recognised when it comes again, whatever its scope.
 ///
-/// Keys lie on disk in their order. When those of one scope share their first bytes (four of a hash of the scope are
+/// Keys lie on disk in their order. When those of one scope share their first bytes (three of a hash of the scope are
 /// plenty), a batch touches a few pages instead of one per item, and appending costs less than half the CPU
-/// (`benches/append.rs` measures both).
+/// (`benches/append.rs` measures both). When behind those comes the time ([`KeyOrder`]), it stays so however many are known.
 pub type Key = [u8; 16];
+
+/// How the keys of a journal lie, which whoever makes them goes by. It is for good: what is known by its key is recognised by the
+/// same one only, and from a key nothing can be told but that it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// By scope and scattered, in journals of format 2 and before: a batch falls on all pages of its scope.
+    Scattered,
+    /// By scope and time, in all others: a batch falls on the last page or two of its scope.
+    Time,
+}
 
 /// One piece of work: it is committed whole or not at all, and its marks with it.
 #[derive(Debug, Clone)]

@@ -13,13 +13,16 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig};
 use tracing::info;
 
-use crate::{OpenError, dead_letter};
+use crate::{KeyOrder, OpenError, dead_letter};
 
-/// The format this version writes, kept as SQLite's `user_version`.
-const FORMAT: i64 = 2;
+/// The format of a journal that this version makes, kept as SQLite's `user_version`.
+const FORMAT: i64 = 3;
 
-/// The one before it, whose twins had another index. It is brought to the present one when it is opened for writing.
-const FORMAT_BEFORE: i64 = 1;
+/// The one before it, whose keys are scattered. It stays so, as keys cannot be made anew.
+const FORMAT_SCATTERED: i64 = 2;
+
+/// The first, whose twins had another index. It is brought to the second when it is opened for writing.
+const FORMAT_FIRST: i64 = 1;
 
 /// Marks the database as ours ("bmcj"), kept as SQLite's `application_id`.
 const APPLICATION: i64 = 0x626d_636a;
@@ -99,7 +102,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     configure(&connection).map_err(failed)?;
     match format {
         Format::Empty => create(&connection).map_err(failed)?,
-        Format::Before => upgrade(&connection).map_err(failed)?,
+        Format::First => upgrade(&connection).map_err(failed)?,
         Format::Ours => {}
     }
     connection.execute_batch(dead_letter::SCHEMA).map_err(failed)?;
@@ -163,6 +166,12 @@ pub(crate) fn probe(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// How the keys of an opened database lie.
+pub(crate) fn key_order(connection: &Connection) -> rusqlite::Result<KeyOrder> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(if format == FORMAT_SCATTERED { KeyOrder::Scattered } else { KeyOrder::Time })
+}
+
 /// Bytes on disk, the write-ahead log included; 0 for what cannot be looked at.
 pub(crate) fn file_bytes(path: &Path) -> u64 {
     let wal = path.with_extension("db-wal");
@@ -172,7 +181,7 @@ pub(crate) fn file_bytes(path: &Path) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Empty,
-    Before,
+    First,
     Ours,
 }
 
@@ -184,8 +193,8 @@ fn known_format(connection: &Connection, path: &Path) -> Result<Format, OpenErro
     let found = number("PRAGMA user_version").map_err(failed)?;
     match (application, found) {
         (0, 0) if tables == 0 => Ok(Format::Empty),
-        (APPLICATION, FORMAT) => Ok(Format::Ours),
-        (APPLICATION, FORMAT_BEFORE) => Ok(Format::Before),
+        (APPLICATION, FORMAT | FORMAT_SCATTERED) => Ok(Format::Ours),
+        (APPLICATION, FORMAT_FIRST) => Ok(Format::First),
         (APPLICATION, found) if found > FORMAT => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
@@ -202,8 +211,6 @@ fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     prepare_once(connection)?;
-    // Only before the first page is written does this have an effect.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -222,11 +229,11 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 
 /// One transaction: whoever is killed meanwhile finds the journal as it was.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
-    info!(from = FORMAT_BEFORE, to = FORMAT, "the journal is brought to a newer format");
+    info!(from = FORMAT_FIRST, to = FORMAT_SCATTERED, "the journal is brought to a newer format");
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch("DROP INDEX twin_content")?;
     transaction.execute_batch(TWIN_INDEX)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.pragma_update(None, "user_version", FORMAT_SCATTERED)?;
     transaction.commit()
 }
 

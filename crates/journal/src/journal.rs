@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AppendError, Appended, Batch, DeadLetter, KeptLetter, Key, OpenError, ReadError, ReadLimit, Retention,
-    Stat, Stored, Writer,
+    AppendError, Appended, Batch, DeadLetter, KeptLetter, Key, KeyOrder, OpenError, ReadError, ReadLimit,
+    Retention, Stat, Stored, Writer,
     commit::Work,
     database, dead_letter,
     desk::{Desk, Thread, blocking},
@@ -58,6 +58,7 @@ pub(crate) struct Shared {
     /// The database file; `None` in memory.
     pub(crate) path: Option<PathBuf>,
     pub(crate) retention: Retention,
+    pub(crate) key_order: watch::Sender<KeyOrder>,
     pub(crate) head: watch::Sender<Position>,
     pub(crate) writable: watch::Sender<bool>,
     pub(crate) closing: watch::Sender<bool>,
@@ -73,6 +74,7 @@ struct Opened {
     /// A second and a third connection, for a directory.
     readers: Option<(Connection, Connection)>,
     totals: Totals,
+    key_order: KeyOrder,
     path: Option<PathBuf>,
 }
 
@@ -100,6 +102,7 @@ impl Journal {
             searcher,
             path: opened.path,
             retention,
+            key_order: watch::Sender::new(opened.key_order),
             head: watch::Sender::new(opened.totals.head),
             writable: watch::Sender::new(true),
             closing: watch::Sender::new(false),
@@ -114,6 +117,11 @@ impl Journal {
     /// Appends a batch and returns when it is durable. Dropping the future does not undo what was sent.
     pub async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         self.ask(Work::Append(batch)).await
+    }
+
+    /// How the keys of the items must be made.
+    pub fn key_order(&self) -> KeyOrder {
+        *self.shared.key_order.borrow()
     }
 
     /// Which of these keys are known.
@@ -254,7 +262,14 @@ impl Journal {
 
 fn open_memory() -> Result<Opened, OpenError> {
     let write = database::open_memory()?;
-    Ok(Opened { lock: None, write, readers: None, totals: Totals::default(), path: None })
+    Ok(Opened {
+        lock: None,
+        write,
+        readers: None,
+        totals: Totals::default(),
+        key_order: KeyOrder::Time,
+        path: None,
+    })
 }
 
 fn open_directory(directory: &Path) -> Result<Opened, OpenError> {
@@ -262,6 +277,8 @@ fn open_directory(directory: &Path) -> Result<Opened, OpenError> {
     let path = database::file(directory);
     let write = database::open(&path)?;
     let readers = (database::open_reader(&path)?, database::open_reader(&path)?);
-    let totals = Totals::load(&write).map_err(|source| database::refused(&path, source))?;
-    Ok(Opened { lock: Some(lock), write, readers: Some(readers), totals, path: Some(path) })
+    let failed = |source| database::refused(&path, source);
+    let totals = Totals::load(&write).map_err(failed)?;
+    let key_order = database::key_order(&write).map_err(failed)?;
+    Ok(Opened { lock: Some(lock), write, readers: Some(readers), totals, key_order, path: Some(path) })
 }

@@ -28,7 +28,7 @@ mod verify;
 mod visitor;
 mod writer;
 
-pub use append::{Appended, Batch, Item, Key, Mark, Outcome, Twin, TwinSide, When};
+pub use append::{Appended, Batch, Item, Key, KeyOrder, Mark, Outcome, Twin, TwinSide, When};
 pub use dead_letter::{DEAD_LETTERS_MAX, DeadLetter, KeptLetter};
 pub use error::{AppendError, BackUpError, OpenError, ReadError};
 pub use journal::{Journal, Location, Position, WallClock};

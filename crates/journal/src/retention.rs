@@ -1,7 +1,8 @@
 //! Retention: which records may be deleted, and deleting them a slice at a time.
 //!
 //! It promises that the oldest go first, that each deletion is counted as delivered or as loss, and that a slice is
-//! short enough for appends to go on between two. Keys are not touched: they outlive their records.
+//! short enough for appends to go on between two. Keys are not touched: they outlive their records. The pages that become
+//! free stay in the file, and new records take them.
 
 use std::time::Duration;
 
@@ -20,15 +21,6 @@ pub struct Retention {
 
 /// Rows deleted in one transaction: a few milliseconds, so that an append hardly waits.
 const SLICE_ROWS: u32 = 1000;
-
-/// Pages given back to the file system at a time, for the same reason.
-const SLICE_PAGES: i64 = 1000;
-
-/// Free pages that stay in the file whatever its size: new records take them, and moving pages about costs writes.
-const FREE_PAGES_KEPT: i64 = 1024;
-
-/// Beyond that, one page in this many may be free.
-const FREE_SHARE: i64 = 8;
 
 /// How long an unmatched item waits for the other witness: no BMC replays its stream after a month.
 const TWIN_AGE_MAX: Duration = Duration::from_hours(30 * 24);
@@ -80,7 +72,7 @@ pub(crate) fn prune(
         transaction.commit()?;
     }
     let full = doomed.records == u64::from(SLICE_ROWS) || twins == SLICE_ROWS as usize;
-    let rest = if full { Rest::More } else { give_back(connection)? };
+    let rest = if full { Rest::More } else { Rest::Nothing };
     Ok(Slice { totals, rest })
 }
 
@@ -146,21 +138,6 @@ fn slowest_reader(connection: &Connection) -> rusqlite::Result<Option<Position>>
         .prepare_cached("SELECT min(position) FROM reader WHERE present = 1")?
         .query_row([], |row| row.get::<_, Option<i64>>(0))
         .map(|slowest| slowest.map(i64::cast_unsigned))
-}
-
-/// Gives free pages back to the file system, when there are more than new records will soon take.
-fn give_back(connection: &Connection) -> rusqlite::Result<Rest> {
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let kept = FREE_PAGES_KEPT.max(number("PRAGMA page_count")? / FREE_SHARE);
-    let spare = number("PRAGMA freelist_count")? - kept;
-    if spare <= 0 {
-        return Ok(Rest::Nothing);
-    }
-    // Each row it yields is a page given back, so all of them must be asked for.
-    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({})", spare.min(SLICE_PAGES)))?;
-    let mut rows = vacuum.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(if spare > SLICE_PAGES { Rest::More } else { Rest::Nothing })
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -304,6 +304,8 @@ impl Writer {
                 Ok::<_, crate::OpenError>((write, readers))
             });
             let (write, (reader, searcher)) = opened.await.ok_or(AppendError::Closed)??;
+            // Whoever made room may have put another journal there.
+            self.shared.key_order.send_replace(database::key_order(&write)?);
             self.desk.replace(write);
             self.shared.reader.replace(reader);
             self.shared.searcher.replace(searcher);

@@ -206,8 +206,7 @@ impl EventRecord<'_> {
             self.log_entry.path().map(|path| path.trim().trim_end_matches('/')),
             self.oem.0.lenovo.0.event_sequence_number.get(),
         ];
-        let dating = if occurred_at.is_some() { Dating::Dated } else { Dating::Undated };
-        Identity { dating, ..identity::of_event(&parts, &self.message_args.0) }
+        identity::of_event(&parts, &self.message_args.0, Dating::of(occurred_at))
     }
 }
 

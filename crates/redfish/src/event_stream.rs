@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    Body, Dating, Event, StreamError,
+    Body, Event, StreamError,
     event::{self, Decoded},
     sse::{self, EVENT_BYTES_MAX, Fields, Guard},
     text::loose::{Object, Text},
@@ -308,8 +308,7 @@ impl Found {
     /// counts on with each copy. Without a time or an `EventId` nothing is proved: BMCs that leave them out also give
     /// every payload the same `id:`, and a real event would be swallowed.
     fn name(&self, id: Option<&str>) -> Option<u64> {
-        let certain =
-            |event: &Event| event.identity.dating == Dating::Dated && event.facts.event_id.is_some();
+        let certain = |event: &Event| event.identity.dating.is_dated() && event.facts.event_id.is_some();
         if (id.is_none() && !self.bare) || !self.events.iter().all(certain) {
             return None;
         }

@@ -62,9 +62,24 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dating {
     /// A time in 2010 or later.
-    Dated,
+    Dated {
+        /// That time by the BMC's clock, milliseconds since 1970.
+        at_ms: i64,
+    },
     /// None, or one that cannot be true (T40, T41).
     Undated,
+}
+
+impl Dating {
+    /// What the time is, if it is believed.
+    pub(crate) fn of(at: Option<DateTime<Utc>>) -> Self {
+        at.map_or(Self::Undated, |at| Self::Dated { at_ms: at.timestamp_millis() })
+    }
+
+    /// Whether there is a believable time.
+    pub fn is_dated(self) -> bool {
+        self != Self::Undated
+    }
 }
 
 impl Identity {
@@ -211,7 +226,7 @@ impl Evidence<'_> {
             return identity(Scheme::HpeEventUuid, parts);
         }
         let (scheme, id) = match dating {
-            Dating::Dated => (Scheme::Content, None),
+            Dating::Dated { .. } => (Scheme::Content, None),
             Dating::Undated => (Scheme::IdAndContent, self.id),
         };
         // The text that goes with a message id and arguments is the firmware's, and the next one words it otherwise (T76).
@@ -251,10 +266,7 @@ impl Evidence<'_> {
     }
 
     fn dating(&self) -> Dating {
-        match self.created.and_then(time::parse_plausible) {
-            Some(_) => Dating::Dated,
-            None => Dating::Undated,
-        }
+        Dating::of(self.created.and_then(time::parse_plausible))
     }
 
     /// The message id without the registry's version, which rises with the firmware (T76): `iLOEvents.3.15.X` becomes
@@ -282,10 +294,10 @@ impl Evidence<'_> {
     }
 }
 
-/// The identity of an event: `parts` is everything stable that it says.
-pub(crate) fn of_event(parts: &[Option<&str>], args: &[String]) -> Identity {
+/// The identity of an event: `parts` is everything stable that it says, `dating` the time that is among it.
+pub(crate) fn of_event(parts: &[Option<&str>], args: &[String], dating: Dating) -> Identity {
     let all = parts.iter().fold(Parts::new(Scheme::EventContent.as_str()), |all, part| all.optional(*part));
-    Identity { scheme: Scheme::EventContent, digest: all.list(args).digest(), dating: Dating::Dated }
+    Identity { scheme: Scheme::EventContent, digest: all.list(args).digest(), dating }
 }
 
 /// Registry and key of a MessageId, without the version, which rises with the firmware (T76): `iLOEvents.3.15.X` is
@@ -349,7 +361,8 @@ mod tests {
     #[test]
     fn parts_that_are_cut_differently_differ() {
         let digest = |parts: &[Option<&str>], args: &[&str]| {
-            of_event(parts, &args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>()).digest
+            of_event(parts, &args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>(), Dating::Undated)
+                .digest
         };
         assert_ne!(digest(&[Some("ab"), Some("c")], &[]), digest(&[Some("a"), Some("bc")], &[]));
         assert_ne!(digest(&[Some("")], &[]), digest(&[None], &[]));
@@ -401,7 +414,7 @@ mod tests {
         for created in ["2025-08-12T18:27:16Z", "2025-08-12T12:27:16-06:00"] {
             let (one, two) = (at(created, "1714060800_1"), at("2025-08-12T18:27:16Z", "1714060800"));
             assert_eq!((one.identity(), one.placeless(one.identity())), (two.identity(), one.identity()));
-            assert_eq!(one.identity().dating, Dating::Dated);
+            assert_eq!(one.identity().dating, Dating::Dated { at_ms: 1_755_023_236_000 });
             assert_ne!(one.place(), two.place(), "what is alike is counted by its ids");
         }
         for created in ["0000-00-00T00:00:00Z", "1999-12-31T12:00:39+00:00", "2022-06-13 12:17:54 ", ""] {

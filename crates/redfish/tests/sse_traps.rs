@@ -145,7 +145,7 @@ async fn t58_t59_t60_t73_an_event_is_named_by_what_it_says_and_not_by_its_ids() 
     let record = |text: &str| format!("[{{{text},\"Message\":\"a\",\"MemberId\":\"3\"}}]");
     let base = r#""EventTimestamp":"2026-11-20T14:02:09Z","EventId":"3","Severity":"OK""#;
     let dated = event(&payload(&record(base))).await.identity;
-    assert_eq!(dated.dating, Dating::Dated);
+    assert_eq!(dated.dating, Dating::Dated { at_ms: 1_795_183_329_000 });
     let check = async |from: &str, to: &str, same: bool| {
         let other = event(&payload(&record(&base.replace(from, to)))).await.identity;
         assert_eq!(other == dated, same, "{to}");

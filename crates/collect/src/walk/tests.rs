@@ -1,7 +1,7 @@
 //! What one reading tells, how far it goes, and what it remembers.
 
 use model::{Facts, ReadMembers, Severity};
-use redfish::{Identity, Signs};
+use redfish::{Dating, Identity, Signs};
 
 use super::*;
 use crate::continuity::{Ask, Lost};
@@ -20,7 +20,8 @@ fn digest(number: u64) -> [u8; 16] {
 
 /// Entry n says "n" and happened n minutes after midnight.
 fn entry(id: u64) -> Entry {
-    let identity = Identity { scheme: Scheme::Content, digest: digest(id), dating: Dating::Dated };
+    let identity =
+        Identity { scheme: Scheme::Content, digest: digest(id), dating: Dating::Dated { at_ms: 0 } };
     let facts = Facts {
         occurred_at: Some(now() - 12 * HOUR + Duration::from_mins(1) * u32::try_from(id).unwrap()),
         occurred_at_raw: None,

@@ -51,9 +51,12 @@ fn scope(number: u64) -> u64 {
     number / ITEMS % 10_000
 }
 
-/// The key of a record that lies beside the others of its scope, as [`journal::Key`] advises.
+/// The key of a record that lies beside the others of its scope and its hour, as [`journal::Key`] advises.
 pub(crate) fn by_scope(number: u64) -> Key {
-    key(scatter(scope(number)), number)
+    let mut key = key(scatter(scope(number)), number);
+    let hour = number.cast_signed() * APART_MS / 3_600_000;
+    key[3..5].copy_from_slice(&hour.to_be_bytes()[6..]);
+    key
 }
 
 /// A key that begins with these bytes.

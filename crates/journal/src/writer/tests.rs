@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{Batch, Item, Journal, Location, Outcome, When};
+use crate::{Batch, Item, Journal, KeyOrder, Location, Outcome, When};
 
 const KEEP: Retention = Retention { max_age: Duration::from_secs(1 << 30), max_size: u64::MAX };
 
@@ -72,6 +72,23 @@ async fn reopening_is_tried_at_growing_distances_until_a_write_succeeds() {
     assert_eq!(started.elapsed().as_secs(), 121);
     assert_eq!(journal.stat().await.unwrap().failed_commits, 8);
     assert_eq!(journal.append(batch(1, 10)).await.unwrap().outcomes, [Outcome::Stored(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_lie_as_the_journal_says_that_is_there_after_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(directory.path()).await;
+    let mut writers = JoinSet::new();
+    writers.spawn(writer.run());
+    assert_eq!(journal.key_order(), KeyOrder::Time);
+    let other = Connection::open(database::file(directory.path())).unwrap();
+    let older = "PRAGMA user_version = 2;
+                 CREATE TRIGGER broken BEFORE UPDATE ON totals BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(older).unwrap();
+    journal.append(batch(1, 10)).await.unwrap_err();
+    other.execute_batch("DROP TRIGGER broken").unwrap();
+    journal.writable().wait_for(|writable| *writable).await.unwrap();
+    assert_eq!(journal.key_order(), KeyOrder::Scattered);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use journal::{Item, Location, OpenError, Outcome, Twin, TwinSide, Visitor};
+use journal::{Item, KeyOrder, Location, OpenError, Outcome, Twin, TwinSide, Visitor};
 
 use crate::{KEEP, Story, item, key};
 
@@ -41,11 +41,11 @@ async fn a_newer_format_is_refused() {
     let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
-    assert!(matches!(refusal(directory.path()).await, OpenError::Newer { found: 99, known: 2, .. }));
+    assert!(matches!(refusal(directory.path()).await, OpenError::Newer { found: 99, known: 3, .. }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_journal_of_the_format_before_is_brought_to_this_one_with_all_that_waits_in_it() {
+async fn a_journal_of_the_first_format_gets_the_index_of_the_second_with_all_that_waits_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let witnessed = |number, side| {
         let twin = Twin { side, content: key(7), at_ms: 0, window_ms: 0, claims: [0; 2] };
@@ -71,6 +71,22 @@ async fn a_journal_of_the_format_before_is_brought_to_this_one_with_all_that_wai
         "twin_hour"
     );
     assert_eq!(told("SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_keeps_the_order_of_keys_with_which_it_was_made() {
+    let directory = tempfile::tempdir().unwrap();
+    for (format, order) in [(3, KeyOrder::Time), (2, KeyOrder::Scattered), (3, KeyOrder::Time)] {
+        Story::in_directory(directory.path()).await.close().await;
+        let database = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+        database.pragma_update(None, "user_version", format).unwrap();
+        for _ in 0..2 {
+            let story = Story::in_directory(directory.path()).await;
+            assert_eq!(story.journal.key_order(), order, "format {format}");
+            story.close().await;
+        }
+    }
+    assert_eq!(Story::in_memory(KEEP).await.journal.key_order(), KeyOrder::Time);
 }
 
 #[tokio::test(start_paused = true)]

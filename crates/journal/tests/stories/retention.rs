@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use journal::{Item, Location, Outcome, Retention, Twin, TwinSide};
+use journal::{Item, Location, Outcome, Retention, Twin, TwinSide, Visitor};
 use tokio::time::sleep;
 
 use crate::{KEEP, Story, batch, item, key};
@@ -79,16 +79,26 @@ async fn a_position_is_not_given_twice_even_when_everything_has_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_file_shrinks_when_most_of_it_is_free() {
+async fn what_has_gone_makes_room_in_the_file_for_what_comes_and_a_copy_is_without_it() {
     let directory = tempfile::tempdir().unwrap();
     let location = Location::Directory(directory.path().to_owned());
     let story = Story::open(location, Retention { max_size: 1_000_000, ..KEEP }).await.unwrap();
-    story.journal.append(batch((0..20_000).map(kilobyte).collect())).await.unwrap();
-    sleep(A_WHILE).await;
-    assert_eq!(story.journal.stat().await.unwrap().records, 1000);
+    for round in 0..5 {
+        let numbers = round * 5000..(round + 1) * 5000;
+        story.journal.append(batch(numbers.map(kilobyte).collect())).await.unwrap();
+        sleep(A_WHILE).await;
+        assert_eq!(story.journal.stat().await.unwrap().records, 1000);
+    }
     story.close().await;
-    let left = directory.path().join("journal.db").metadata().unwrap().len();
-    assert!(left < 10_000_000, "{left} bytes are left of 25 million");
+    let bytes = |name: &str| directory.path().join(name).metadata().unwrap().len();
+    let one_round = 5000 * 4096 / 3;
+    assert!(
+        bytes("journal.db") < 2 * one_round,
+        "{} bytes for the records of one round",
+        bytes("journal.db")
+    );
+    Visitor::open(directory.path()).unwrap().back_up(&directory.path().join("copy.db")).unwrap();
+    assert!(bytes("copy.db") < one_round / 2, "{} bytes for 1000 records", bytes("copy.db"));
 }
 
 #[tokio::test(start_paused = true)]

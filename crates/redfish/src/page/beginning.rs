@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::{Slot, Slots};
-use crate::{Dating, service_root::first_eight};
+use crate::service_root::first_eight;
 
 /// Known members that are read again before the new ones, so that whoever reads them sees how the log goes on: half of what
 /// a bookmark knows.
@@ -64,7 +64,7 @@ fn add(hash: &mut Sha256, member: &RawValue) {
 /// Whether a new entry may say the same as an old one. Then both have the same time.
 fn may_repeat(new: &Slot, old: &[&RawValue]) -> bool {
     let Slot::Entry(entry) = new else { return true };
-    let at = entry.facts.occurred_at_raw.as_deref().filter(|_| entry.identity.dating == Dating::Dated);
+    let at = entry.facts.occurred_at_raw.as_deref().filter(|_| entry.identity.dating.is_dated());
     let Some(second) = at.and_then(|at| at.get(..SECOND_CHARS)) else { return true };
     // What JSON may write in two ways cannot be looked for.
     if !second.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b' ')) {
